@@ -1,0 +1,69 @@
+//! The admin listener: is the process alive, is it ready, what are its numbers.
+//!
+//! Loopback only, on its own thread and runtime: a slow reader of metrics costs no request
+//! anything. It must never show a key, a scope or a name that a client chose.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json};
+use axum::routing::get;
+use serde_json::json;
+
+use crate::base::Clock;
+use crate::state::SnapshotCell;
+use crate::telemetry::{Metrics, exposition};
+
+/// What the listener shows.
+#[derive(Clone)]
+pub struct AdminParams {
+    /// Metrics of the process.
+    pub metrics: Arc<Metrics>,
+    /// The snapshot, for the number of keys.
+    pub snapshot: SnapshotCell,
+    /// True while requests are taken.
+    pub ready: Arc<AtomicBool>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The routes.
+pub fn router(params: AdminParams) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
+        .route("/readyz", get(readyz))
+        .route(
+            "/version",
+            get(|| async { Json(json!({ "name": "tollgate", "version": env!("CARGO_PKG_VERSION") })) }),
+        )
+        .route("/metrics", get(metrics))
+        .fallback(|| async {
+            (
+                StatusCode::NOT_FOUND,
+                Json(json!({ "error": "no such page; there are /livez, /readyz, /version and /metrics" })),
+            )
+        })
+        .with_state(params)
+}
+
+async fn readyz(State(params): State<AdminParams>) -> impl IntoResponse {
+    let ready = params.ready.load(Ordering::Relaxed);
+    let snapshot = params.snapshot.load();
+    let age_ms =
+        params.clock.now_ms().saturating_sub(params.metrics.registry_seen_ms.load(Ordering::Relaxed));
+    let body = json!({
+        "status": if ready { "ready" } else { "not ready" },
+        "keys": snapshot.keys.len(),
+        "servers": snapshot.policy.servers().len(),
+        "snapshot_version": snapshot.version,
+        "snapshot_age_ms": age_ms,
+    });
+    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
+}
+
+async fn metrics(State(params): State<AdminParams>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], exposition::page(&params.metrics, &params.clock))
+}

@@ -1,0 +1,168 @@
+//! A running gateway: started from settings, part by part, and stopped in the reverse order.
+//!
+//! Everything that can fail fails before the first connection is accepted, so a gateway
+//! either serves whole or not at all.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+use super::workers::{self, WorkerParams};
+use crate::admin::{AdminParams, router};
+use crate::base::Clock;
+use crate::base::digest::Hasher;
+use crate::config::{Settings, Transport};
+use crate::control::{Follower, FollowerFault, Publisher, compile};
+use crate::net::{ListenFault, TlsListener, bind, tls::TlsFault};
+use crate::registry::{Embedded, Fault};
+use crate::telemetry::Metrics;
+use crate::upstream::{Trust, TrustFault};
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    /// An address.
+    #[error(transparent)]
+    Listen(#[from] ListenFault),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] Fault),
+    /// The registry's thread.
+    #[error(transparent)]
+    Follower(#[from] FollowerFault),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
+    /// The upstreams' certificate authorities.
+    #[error(transparent)]
+    Trust(#[from] TrustFault),
+    /// Threads.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A running gateway.
+pub struct Gateway {
+    /// Where clients connect.
+    pub address: SocketAddr,
+    /// Where health and metrics are.
+    pub admin: SocketAddr,
+    /// Publishes snapshots.
+    pub publisher: Publisher,
+    /// The certificate in use; `None` with plaintext.
+    pub tls: Option<TlsListener>,
+    /// The upstreams' certificate authorities.
+    pub trust: Trust,
+    ready: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
+    workers: Vec<JoinHandle<()>>,
+    admin_thread: Option<JoinHandle<()>>,
+    // Dropped last: it writes what the workers handed over.
+    follower: Option<Follower>,
+}
+
+impl Gateway {
+    /// Starts all parts. The settings' certificate is taken out of them.
+    pub fn start(settings: &mut Settings, workers: usize) -> Result<Self, StartFault> {
+        let clock = Clock::system();
+        let metrics = Arc::new(Metrics::new(workers));
+        let listeners = bind(settings.listen.address, workers)?;
+        let admin_listeners = bind(settings.admin, 1)?;
+        let address =
+            listeners.first().map_or(Ok(settings.listen.address), std::net::TcpListener::local_addr)?;
+        let admin = admin_listeners.first().map_or(Ok(settings.admin), std::net::TcpListener::local_addr)?;
+        let tls = match std::mem::replace(&mut settings.listen.transport, Transport::Plaintext) {
+            Transport::Tls(chain) => Some(TlsListener::new(chain.certificates, chain.key)?),
+            Transport::Plaintext => None,
+        };
+        let policy = compile(settings);
+        let trust = Trust::default();
+        let https = policy
+            .servers()
+            .iter()
+            .map(|server| &server.endpoint.authority)
+            .filter(|authority| authority.tls);
+        trust.prepare(https.map(|authority| authority.ca.clone()))?;
+        let registry = &settings.keys.registry;
+        let publisher = Publisher::new(policy, Hasher::new(&registry.peppers), Arc::clone(&metrics));
+        let embedded = Box::new(Embedded::open(&registry.path)?);
+        let follower =
+            Follower::start(embedded, publisher.clone(), Arc::clone(&metrics), clock.clone(), registry.poll)?;
+        let (stop, stopped) = watch::channel(false);
+        let params = WorkerParams {
+            bounds: settings.bounds,
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+            snapshot: publisher.cell().clone(),
+            tls: tls.clone(),
+            trust: trust.clone(),
+            stop: stopped.clone(),
+            used: follower.used_queue(),
+        };
+        let ready = Arc::new(AtomicBool::new(false));
+        let shown =
+            AdminParams { metrics, snapshot: publisher.cell().clone(), ready: Arc::clone(&ready), clock };
+        let admin_thread = admin_listeners
+            .into_iter()
+            .next()
+            .map(|listener| start_admin(listener, shown, stopped))
+            .transpose()?;
+        let workers = listeners
+            .into_iter()
+            .enumerate()
+            .map(|(number, listener)| workers::start(number, listener, params.clone()));
+        let workers = workers.collect::<Result<Vec<_>, _>>()?;
+        ready.store(true, Ordering::Relaxed);
+        Ok(Self {
+            address,
+            admin,
+            publisher,
+            tls,
+            trust,
+            ready,
+            stop,
+            workers,
+            admin_thread,
+            follower: Some(follower),
+        })
+    }
+
+    /// Stops: no new connections, requests in flight finish within a limit, what was noted
+    /// is written.
+    pub fn stop(mut self) {
+        self.ready.store(false, Ordering::Relaxed);
+        let _ = self.stop.send(true);
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+        if let Some(admin) = self.admin_thread.take() {
+            let _ = admin.join();
+        }
+        drop(self.follower.take());
+    }
+}
+
+fn start_admin(
+    listener: std::net::TcpListener,
+    params: AdminParams,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("admin".into()).spawn(move || {
+        runtime.block_on(async move {
+            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+            // An open connection of a scraper does not hold the stop up.
+            tokio::select! {
+                outcome = axum::serve(listener, router(params)) => {
+                    if let Err(error) = outcome {
+                        tracing::error!(%error, "admin listener ended");
+                    }
+                }
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        });
+    })
+}

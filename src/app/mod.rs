@@ -1,0 +1,13 @@
+//! Floor 6: wiring. Settings become parts, parts start in order, and stop in the reverse.
+//!
+//! No logic of its own beyond that order. `main` calls it and nothing calls `main`.
+
+mod demo;
+mod gateway;
+mod serve;
+mod signals;
+mod workers;
+
+pub use demo::{DemoOptions, demo};
+pub use gateway::{Gateway, StartFault};
+pub use serve::{ServeOptions, serve};

@@ -1,0 +1,56 @@
+//! Limits that are part of a format or of the house, and that nobody configures.
+//!
+//! What an operator may change lives in the configuration's `[bounds]`; each number here says
+//! where it comes from. Nothing here may be raised without the test that holds it.
+
+/// Nesting of arrays and objects in a JSON body. `serde_json` and most servers stop at 128;
+/// a deeper body would be refused upstream by some and read by others.
+pub const JSON_DEPTH: usize = 128;
+
+/// Longest name of a tool or prompt, in bytes. The specification recommends 128 characters
+/// of ASCII; four bytes for each leaves room for any script.
+pub const NAME_BYTES: usize = 512;
+
+/// Longest resource URI, in bytes; what servers and proxies commonly accept as a URL.
+pub const URI_BYTES: usize = 8 * 1024;
+
+/// Resource URIs in one `subscriptions/listen`.
+pub const SUBSCRIPTIONS: usize = 256;
+
+/// Scopes of one key, and scopes that one rule may ask for.
+pub const SCOPES: usize = 64;
+
+/// Bytes of one scope.
+pub const SCOPE_BYTES: usize = 128;
+
+/// Rules of one server; more is a generated file gone wrong.
+pub const RULES: usize = 4_096;
+
+/// Servers of one configuration.
+pub const SERVERS: usize = 1_024;
+
+/// Bytes of a configuration file. The largest sensible one (1,024 servers of a few rules) is
+/// far below.
+pub const CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of one key record as JSON.
+pub const RECORD_BYTES: usize = 64 * 1024;
+
+/// Distinct keys whose last use one worker remembers between two flushes.
+pub const USED_PER_FLUSH: usize = 65_536;
+
+/// Batches of last-used times that may wait for the registry.
+pub const USED_BATCHES: usize = 16;
+
+/// Entries of the embedded registry's change log before old ones are trimmed.
+pub const CHANGES_KEPT: i64 = 100_000;
+
+/// Changes that are read and published together.
+pub const CHANGES_AT_ONCE: usize = 10_000;
+
+/// An answer of known length up to this size is gathered and leaves in one write with its
+/// head; a longer one is streamed. One TLS record holds 16 KiB.
+pub const GATHERED_REPLY_BYTES: u64 = 16 * 1024;
+
+/// Idle upstream connections that one worker keeps per endpoint.
+pub const IDLE_PER_ENDPOINT: usize = 256;

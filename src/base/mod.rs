@@ -1,0 +1,16 @@
+//! Floor 0: ids, secrets, digests, the clock, bounds and the closed list of refusals.
+//!
+//! Everything above may use these; this floor knows nobody. It must never do I/O and never
+//! hold a raw key longer than the borrow it was given.
+
+pub mod base62;
+pub mod bounds;
+pub mod clock;
+pub mod denial;
+pub mod digest;
+pub mod key;
+pub mod secret;
+
+pub use clock::{Clock, UnixSeconds};
+pub use denial::Denial;
+pub use key::KeyId;

@@ -1,0 +1,40 @@
+//! Every default, in one place, each with its reason.
+//!
+//! The generated `config/tollgate.toml` and the JSON Schema show the same values, since the
+//! raw configuration takes them from here.
+
+/// Loopback: a gateway that nobody has configured is reachable from this machine alone.
+pub const ADDRESS: &str = "127.0.0.1:8443";
+/// Loopback: metrics tell what the gateway fronts.
+pub const ADMIN_ADDRESS: &str = "127.0.0.1:9443";
+/// 0 means one worker for each core that the process may use.
+pub const WORKERS: u32 = 0;
+/// Beside the configuration file.
+pub const REGISTRY_PATH: &str = "tollgate.db";
+/// The only kind there is so far.
+pub const REGISTRY_KIND: &str = "embedded";
+/// A change is seen within this time and a little; one look costs a few microseconds.
+pub const POLL: &str = "10ms";
+/// The official SDKs accept 4 MiB; a smaller bound would break calls that servers accept.
+pub const BODY: &str = "4MiB";
+/// A TLS handshake takes milliseconds on any working network.
+pub const HANDSHAKE: &str = "10s";
+/// The head of a request arrives in one or two packets.
+pub const HEAD: &str = "10s";
+/// Longer than any pause of a working client in the middle of a body.
+pub const BODY_IDLE: &str = "30s";
+/// Long enough for a lost SYN and its retry.
+pub const CONNECT: &str = "5s";
+/// Tools may think for minutes; the Python SDK waits 300 s for an answer.
+pub const FIRST_BYTE: &str = "300s";
+/// A day is time enough to roll a new key out to every client.
+pub const OVERLAP: &str = "24h";
+/// What an operator reads in ordinary operation.
+pub const LOG_LEVEL: &str = "info";
+/// For people; `json` for collectors.
+pub const LOG_FORMAT: &str = "text";
+/// The specification's reading of a denial.
+pub const DENIED_CALLS: &str = "http";
+/// Below the 5 s after which Node.js and uvicorn close an idle connection: a request must not
+/// meet a connection that its server is closing.
+pub const UPSTREAM_IDLE: &str = "4s";

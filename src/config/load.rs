@@ -1,0 +1,122 @@
+//! From a file and an environment to settings, or to every fault at once.
+//!
+//! The order: read, parse, override, expand, hold against the schema, check. Each step goes
+//! on with what the one before left sound.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::Value;
+
+use super::check;
+use super::document::json_schema;
+use super::fault::Faults;
+use super::overrides;
+use super::raw::Raw;
+use super::settings::{KeySettings, Settings};
+use super::shape;
+use crate::base::bounds;
+
+/// The environment as it was when the program started.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's own environment; variables that are no Unicode are left out.
+    pub fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(text).collect())
+    }
+
+    /// An environment of these variables.
+    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(variables.into_iter().collect())
+    }
+
+    /// One variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(super) fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter(move |(name, _)| name.starts_with(prefix)).map(|(n, v)| (n.as_str(), v.as_str()))
+    }
+}
+
+/// Loads a configuration file. Paths in it are relative to its folder.
+pub fn load(file: &Path, environment: &Environment) -> Result<Settings, Faults> {
+    load_text(&read(file)?, &file.display().to_string(), folder_of(file), environment)
+}
+
+/// Loads of a configuration file what administering keys needs.
+pub fn load_keys(file: &Path, environment: &Environment) -> Result<KeySettings, Faults> {
+    let (raw, faults) = raw(&read(file)?, &file.display().to_string(), environment)?;
+    check::check_keys(raw, folder_of(file), faults)
+}
+
+/// Loads a configuration from its text; `name` stands for the file in faults, `folder` is
+/// what its paths are relative to.
+pub fn load_text(
+    text: &str,
+    name: &str,
+    folder: &Path,
+    environment: &Environment,
+) -> Result<Settings, Faults> {
+    let (raw, faults) = raw(text, name, environment)?;
+    check::check(raw, folder, faults)
+}
+
+fn read(file: &Path) -> Result<String, Faults> {
+    let shown = file.display().to_string();
+    let size = std::fs::metadata(file).map(|m| m.len());
+    if size.as_ref().is_ok_and(|size| *size > bounds::CONFIG_BYTES) {
+        return Err(Faults::one(shown, "a file of more than 4 MiB", "a configuration file"));
+    }
+    std::fs::read_to_string(file)
+        .map_err(|error| Faults::one(shown, unreadable(&error), "a readable TOML file in UTF-8"))
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The sound part of a configuration, and the faults of the rest.
+fn raw(text: &str, name: &str, environment: &Environment) -> Result<(Raw, Faults), Faults> {
+    let mut tree = match text.parse::<toml::Table>() {
+        Ok(tree) => tree,
+        Err(error) => {
+            return Err(Faults::one(format!("{name}{}", line_of(text, &error)), error.message(), "TOML"));
+        }
+    };
+    let schema = json_schema();
+    let mut faults = Faults::default();
+    overrides::apply(&mut tree, &schema, environment, &mut faults);
+    let mut tree = Value::Table(tree);
+    shape::fit(&mut tree, &schema, "", &mut faults);
+    overrides::expand(&mut tree, "", environment, &mut faults);
+    match tree.try_into::<Raw>() {
+        Ok(raw) => Ok((raw, faults)),
+        Err(error) => {
+            // The shape was held against the same types, so this is a gap between the two.
+            faults.add(name, error.message(), "a configuration that fits the schema");
+            Err(faults)
+        }
+    }
+}
+
+fn line_of(text: &str, error: &toml::de::Error) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return String::new() };
+    format!(" line {}", before.matches('\n').count() + 1)
+}
+
+/// Why a file cannot be read, in words.
+pub(super) fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no file at this path".into(),
+        std::io::ErrorKind::PermissionDenied => "a file that this user may not read".into(),
+        std::io::ErrorKind::InvalidData => "a file that is not UTF-8".into(),
+        _ => format!("a file that cannot be read ({error})"),
+    }
+}

@@ -1,0 +1,296 @@
+//! What the user may type: names, types, defaults, and for each setting its reason.
+//!
+//! The documentation comments below are the descriptions in the JSON Schema and in
+//! `config/tollgate.toml`. Nothing is resolved here, and nothing but `check` reads it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::defaults;
+
+/// Configuration of Tollgate, a gateway in front of MCP servers.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Raw {
+    /// Where clients connect.
+    pub(super) listen: Listen,
+    /// Where keys live.
+    pub(super) registry: Registry,
+    /// Health and metrics, on a listener of their own.
+    pub(super) admin: Admin,
+    /// Limits of time and size; each protects the other clients from one.
+    pub(super) bounds: RawBounds,
+    /// What is written to standard error.
+    pub(super) log: Log,
+    /// How keys are issued and rotated.
+    pub(super) keys: Keys,
+    /// Scopes that rules may name, with a word for people. When this table is there, a scope that is not in it is a fault, so that a typing error cannot make a rule that no key satisfies.
+    #[schemars(example = serde_json::json!({"crm:read": "read customer records"}))]
+    pub(super) scopes: BTreeMap<String, String>,
+    /// Plans that keys may be issued under.
+    pub(super) plans: BTreeMap<String, Plan>,
+    /// The MCP servers behind the gateway, each served at `/<name>/mcp`.
+    pub(super) servers: Vec<Server>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Listen {
+    /// Address and port. Off loopback, `tls` and `hosts` are required.
+    #[schemars(extend("format" = "address"))]
+    pub(super) address: String,
+    /// Certificate and key. A key is never accepted over plaintext from another machine.
+    pub(super) tls: Option<Tls>,
+    /// Set to "loopback" instead of `tls` to speak plaintext on a loopback address, on purpose.
+    #[schemars(example = &"loopback")]
+    pub(super) plaintext: Option<String>,
+    /// Host names that clients use, without ports; other hosts are refused (DNS rebinding). Loopback names are served on a loopback address without being listed.
+    #[schemars(example = vec!["gateway.example.com"])]
+    pub(super) hosts: Vec<String>,
+    /// Worker threads, each with its own listener and connections; 0 for one per core.
+    #[schemars(range(min = 0, max = 1024))]
+    pub(super) workers: u32,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tls {
+    /// PEM file with the server's certificate, then its intermediates.
+    #[schemars(example = &"server.pem")]
+    pub(super) certificate: String,
+    /// PEM file with the private key; other users of the machine may not be able to read it.
+    #[schemars(example = &"server.key")]
+    pub(super) private_key: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Registry {
+    /// "embedded": a SQLite file that the command line and the gateway share.
+    #[schemars(extend("enum" = ["embedded"]))]
+    pub(super) kind: String,
+    /// The file, beside the configuration unless absolute.
+    pub(super) path: String,
+    /// How often the change log is looked at.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) poll: String,
+    /// Peppers by id, at most two: stored hashes are then HMACs, worthless without the pepper's file. The first hashes new keys; the second is for keys hashed before a change of pepper.
+    #[schemars(with = "BTreeMap<String, Pepper>", example = serde_json::json!({"p1": {"file": "pepper.p1"}}))]
+    pub(super) peppers: toml::map::Map<String, toml::Value>,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Pepper {
+    /// File with at least 32 bytes of text that cannot be guessed.
+    #[schemars(example = &"pepper.p1")]
+    pub(super) file: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Admin {
+    /// Address of `/livez`, `/readyz`, `/metrics` and `/version`; loopback only.
+    #[schemars(extend("format" = "address"))]
+    pub(super) address: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawBounds {
+    /// Largest request body. The official SDKs accept 4 MiB; less breaks calls that servers accept.
+    #[schemars(extend("format" = "size"))]
+    pub(super) body: String,
+    /// Time for a TLS handshake.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) handshake: String,
+    /// Time for the head of a request.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) head: String,
+    /// Longest pause inside a request body.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) body_idle: String,
+    /// Time to connect to an upstream, TLS included.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) connect: String,
+    /// Time until an upstream's answer begins. Tools may think for minutes.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) first_byte: String,
+    /// How long an idle upstream connection is kept. Node.js and uvicorn close theirs after 5 s; a request must not meet one that is closing.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) upstream_idle: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    /// error, warn, info, debug or trace.
+    #[schemars(extend("enum" = ["error", "warn", "info", "debug", "trace"]))]
+    pub(super) level: String,
+    /// text for people, json for collectors.
+    #[schemars(extend("enum" = ["text", "json"]))]
+    pub(super) format: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Keys {
+    /// Plan of keys that are issued without one.
+    #[schemars(example = &"standard")]
+    pub(super) default_plan: Option<String>,
+    /// How long the old secret works on after a rotation.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) overlap: String,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Plan {
+    /// What the plan is for; shown with its keys.
+    #[schemars(example = &"agents of the sales team")]
+    pub(super) description: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Server {
+    /// Lower-case letters, digits and dashes; the path is `/<name>/mcp`.
+    #[schemars(example = &"crm")]
+    pub(super) name: String,
+    /// URL of the MCP endpoint; one for each server.
+    #[schemars(example = vec!["http://127.0.0.1:9001/mcp"])]
+    pub(super) upstreams: Vec<String>,
+    /// PEM file of certificate authorities for an https upstream, instead of the system's.
+    #[schemars(example = &"upstream-ca.pem")]
+    pub(super) ca: Option<String>,
+    /// Origins that browsers may call from; any other is refused.
+    #[schemars(example = vec!["https://agent.example.com"])]
+    pub(super) origins: Vec<String>,
+    /// The gateway's own credential for the upstream; the client's key never goes there.
+    pub(super) credential: Option<Credential>,
+    /// Headers that tell the upstream who calls; copies sent by the client are removed.
+    pub(super) identity: Option<Identity>,
+    /// Request headers that pass beyond what the protocol needs.
+    #[schemars(example = vec!["X-Request-Id"])]
+    pub(super) forward_headers: Vec<String>,
+    /// How a denied call is answered: "http" with status 403, "jsonrpc" with status 200 and the error in the body, for clients that show nothing else.
+    #[schemars(extend("enum" = ["http", "jsonrpc"]))]
+    pub(super) denied_calls: String,
+    /// Rules over tools, by name or pattern ("*" stands for anything). What no rule names is denied.
+    #[schemars(example = serde_json::json!({"crm.read_*": {"scopes": ["crm:read"]}}))]
+    pub(super) tools: BTreeMap<String, Rule>,
+    /// Rules over prompts, by name or pattern.
+    #[schemars(example = serde_json::json!({"*": {"scopes": ["crm:read"]}}))]
+    pub(super) prompts: BTreeMap<String, Rule>,
+    /// Rules over resources, by URI or pattern ("*" is one segment, "**" the rest).
+    #[schemars(example = serde_json::json!({"crm://public/**": {"scopes": ["crm:read"]}}))]
+    pub(super) resources: BTreeMap<String, Rule>,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Credential {
+    /// Name of the header.
+    #[schemars(example = &"Authorization")]
+    pub(super) header: String,
+    /// Its value, usually from the environment.
+    #[schemars(example = &"Bearer ${CRM_TOKEN}")]
+    pub(super) value: Option<String>,
+    /// Or a file with its value.
+    #[schemars(example = &"crm.token")]
+    pub(super) file: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Identity {
+    /// Header that carries the key id.
+    #[schemars(example = &"X-Tollgate-Key-Id")]
+    pub(super) key_id: Option<String>,
+    /// Header that carries the key's owner, percent-encoded outside visible ASCII.
+    #[schemars(example = &"X-Tollgate-Owner")]
+    pub(super) owner: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Rule {
+    /// Scopes that a key needs, all of them, literally named.
+    #[schemars(example = vec!["crm:read"])]
+    pub(super) scopes: Vec<String>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            address: defaults::ADDRESS.into(),
+            tls: None,
+            plaintext: None,
+            hosts: Vec::new(),
+            workers: defaults::WORKERS,
+        }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            kind: defaults::REGISTRY_KIND.into(),
+            path: defaults::REGISTRY_PATH.into(),
+            poll: defaults::POLL.into(),
+            peppers: toml::map::Map::new(),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { address: defaults::ADMIN_ADDRESS.into() }
+    }
+}
+
+impl Default for RawBounds {
+    fn default() -> Self {
+        Self {
+            body: defaults::BODY.into(),
+            handshake: defaults::HANDSHAKE.into(),
+            head: defaults::HEAD.into(),
+            body_idle: defaults::BODY_IDLE.into(),
+            connect: defaults::CONNECT.into(),
+            first_byte: defaults::FIRST_BYTE.into(),
+            upstream_idle: defaults::UPSTREAM_IDLE.into(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: defaults::LOG_LEVEL.into(), format: defaults::LOG_FORMAT.into() }
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { default_plan: None, overlap: defaults::OVERLAP.into() }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            upstreams: Vec::new(),
+            ca: None,
+            origins: Vec::new(),
+            credential: None,
+            identity: None,
+            forward_headers: Vec::new(),
+            denied_calls: defaults::DENIED_CALLS.into(),
+            tools: BTreeMap::new(),
+            prompts: BTreeMap::new(),
+            resources: BTreeMap::new(),
+        }
+    }
+}

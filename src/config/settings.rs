@@ -1,0 +1,165 @@
+//! The configuration as the program uses it: every value resolved and checked.
+//!
+//! Plain data without defaults of its own. It is never serialised: it holds credentials.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use super::tls::CertificateChain;
+use crate::base::secret::Secret;
+use crate::policy::Scope;
+
+/// Everything.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: ListenSettings,
+    /// Where keys live and how they are issued.
+    pub keys: KeySettings,
+    /// Address of the admin listener.
+    pub admin: SocketAddr,
+    /// Limits of time and size.
+    pub bounds: Bounds,
+    /// Filter for the log.
+    pub log_level: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// The servers, in the order of the file.
+    pub servers: Vec<ServerSettings>,
+    /// Files that the configuration names and a reload reads again.
+    pub files: Vec<PathBuf>,
+}
+
+/// What administering keys needs of the configuration, and nothing that serving needs: the
+/// operator's shell has neither the upstreams' credentials nor the private key at hand.
+#[derive(Debug)]
+pub struct KeySettings {
+    /// Where keys live.
+    pub registry: RegistrySettings,
+    /// Plan of keys issued without one.
+    pub default_plan: Option<String>,
+    /// How long an old secret works on after a rotation.
+    pub overlap: Duration,
+    /// Scopes that may be named; `None` for any.
+    pub scopes: Option<BTreeSet<Scope>>,
+    /// Plans by name, with their descriptions.
+    pub plans: BTreeMap<String, String>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The listener.
+#[derive(Debug)]
+pub struct ListenSettings {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// TLS, or plaintext on loopback.
+    pub transport: Transport,
+    /// Served hosts, lower case, loopback names included where they apply.
+    pub hosts: Vec<String>,
+    /// Number of workers; at least 1.
+    pub workers: usize,
+}
+
+/// What is spoken on the listener.
+#[derive(Debug)]
+pub enum Transport {
+    /// TLS with this certificate.
+    Tls(CertificateChain),
+    /// Plaintext; the address is loopback.
+    Plaintext,
+}
+
+/// The embedded registry.
+#[derive(Debug, Clone)]
+pub struct RegistrySettings {
+    /// Its file.
+    pub path: PathBuf,
+    /// How often the change log is looked at.
+    pub poll: Duration,
+    /// Peppers by id; the first hashes new keys.
+    pub peppers: Vec<(Box<str>, Secret)>,
+}
+
+/// Limits of time and size.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Largest request body, in bytes.
+    pub body: usize,
+    /// Time for a TLS handshake.
+    pub handshake: Duration,
+    /// Time for the head of a request.
+    pub head: Duration,
+    /// Longest pause inside a request body.
+    pub body_idle: Duration,
+    /// Time to connect to an upstream.
+    pub connect: Duration,
+    /// Time until an upstream's answer begins.
+    pub first_byte: Duration,
+    /// Time that an idle upstream connection is kept.
+    pub upstream_idle: Duration,
+}
+
+/// One server.
+#[derive(Debug)]
+pub struct ServerSettings {
+    /// Its name.
+    pub name: String,
+    /// Where it lives.
+    pub upstream: UpstreamUrl,
+    /// Certificate authorities for TLS, instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Allowed origins, lower case.
+    pub origins: Vec<String>,
+    /// The gateway's credential, marked sensitive.
+    pub credential: Option<(HeaderName, HeaderValue)>,
+    /// Header for the key id.
+    pub identity_key_id: Option<HeaderName>,
+    /// Header for the owner.
+    pub identity_owner: Option<HeaderName>,
+    /// Headers that pass besides.
+    pub forward_headers: Vec<HeaderName>,
+    /// Whether denied calls are answered with status 200.
+    pub deny_with_ok: bool,
+    /// Rules over tools.
+    pub tools: Vec<RuleSettings>,
+    /// Rules over prompts.
+    pub prompts: Vec<RuleSettings>,
+    /// Rules over resources.
+    pub resources: Vec<RuleSettings>,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct RuleSettings {
+    /// Name, pattern or URI.
+    pub text: String,
+    /// All of these are needed.
+    pub scopes: Vec<Scope>,
+}
+
+/// A URL of an MCP endpoint, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamUrl {
+    /// Whether the scheme is https.
+    pub tls: bool,
+    /// Host, brackets for IPv6.
+    pub host: String,
+    /// Port, the scheme's own where none was given.
+    pub port: u16,
+    /// Path and query.
+    pub path: http::uri::PathAndQuery,
+    /// The authority as written, for `Host`.
+    pub authority: String,
+}

@@ -1,0 +1,103 @@
+//! From checked settings to a policy and its metric cells.
+//!
+//! The settings were checked, so nothing fails here that a person could mend.
+
+use http::HeaderValue;
+
+use crate::config::{RuleSettings, ServerSettings, Settings};
+use crate::policy::compile::{Rule, RuleKind};
+use crate::policy::rules::{NameRules, UriRules};
+use crate::policy::{Authority, Endpoint, Identity, Policy, RuleId, Server, ServerId};
+use crate::telemetry::{Metrics, PolicyCells, ServerCells};
+
+/// Compiles the policy.
+pub fn compile(settings: &Settings) -> Policy {
+    let mut rules = Vec::new();
+    let servers = (0_u32..)
+        .zip(&settings.servers)
+        .map(|(number, server)| compile_server(ServerId(number), server, &mut rules))
+        .collect();
+    let hosts = settings.listen.hosts.iter().map(|host| host.as_str().into()).collect();
+    Policy::new(servers, rules, hosts)
+}
+
+/// Lays the metric cells out like a policy. Labels are configured names and patterns.
+pub(super) fn compile_cells(policy: &Policy, metrics: &Metrics) -> PolicyCells {
+    let mut cells = PolicyCells::default();
+    for server in policy.servers() {
+        let other = metrics.requests(&server.name, "_other");
+        cells.servers.push(ServerCells { denials: metrics.denials(&server.name), other });
+    }
+    for (number, rule) in (0_u32..).zip(policy.rules()) {
+        let owner = policy.servers().iter().find(|server| server.owns(RuleId(number)));
+        let server = owner.map_or("_none", |server| &server.name);
+        let tool = if rule.kind == RuleKind::Tool { &rule.text } else { "_other" };
+        cells.rules.push(metrics.requests(server, tool));
+    }
+    cells
+}
+
+fn compile_server(id: ServerId, settings: &ServerSettings, rules: &mut Vec<Rule>) -> Server {
+    let first = number(rules);
+    let mut tools = NameRules::default();
+    let mut prompts = NameRules::default();
+    let mut resources = UriRules::default();
+    // A rule that cannot be added was a fault of the configuration; without it the thing is
+    // denied.
+    add(&settings.tools, RuleKind::Tool, rules, |text, id| tools.add(text, id).is_ok());
+    add(&settings.prompts, RuleKind::Prompt, rules, |text, id| prompts.add(text, id).is_ok());
+    add(&settings.resources, RuleKind::Resource, rules, |text, id| resources.add(text, id).is_ok());
+    Server {
+        id,
+        name: settings.name.as_str().into(),
+        endpoint: endpoint(settings),
+        origins: settings.origins.iter().map(|origin| origin.as_str().into()).collect(),
+        identity: Identity {
+            key_id: settings.identity_key_id.clone(),
+            owner: settings.identity_owner.clone(),
+        },
+        forward_headers: settings.forward_headers.iter().cloned().collect(),
+        deny_with_ok: settings.deny_with_ok,
+        tools,
+        prompts,
+        resources,
+        rules: first..number(rules),
+    }
+}
+
+fn add(
+    settings: &[RuleSettings],
+    kind: RuleKind,
+    rules: &mut Vec<Rule>,
+    mut table: impl FnMut(&str, RuleId) -> bool,
+) {
+    for rule in settings {
+        if table(&rule.text, RuleId(number(rules))) {
+            rules.push(Rule {
+                kind,
+                text: rule.text.as_str().into(),
+                scopes: rule.scopes.iter().cloned().collect(),
+            });
+        }
+    }
+}
+
+fn number(rules: &[Rule]) -> u32 {
+    // 1,024 servers of 3 × 4,096 rules are far below 2^32.
+    u32::try_from(rules.len()).unwrap_or(u32::MAX)
+}
+
+fn endpoint(settings: &ServerSettings) -> Endpoint {
+    let url = &settings.upstream;
+    Endpoint {
+        authority: Authority {
+            host: url.host.as_str().into(),
+            port: url.port,
+            tls: url.tls,
+            ca: settings.ca.as_ref().map(|file| file.to_string_lossy().into()),
+        },
+        path: url.path.clone(),
+        host: HeaderValue::from_str(&url.authority).unwrap_or_else(|_| HeaderValue::from_static("")),
+        credential: settings.credential.clone(),
+    }
+}

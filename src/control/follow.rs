@@ -1,0 +1,162 @@
+//! Follows the registry on a thread of its own: loads all keys, then publishes each change,
+//! and writes last uses down.
+//!
+//! When the registry cannot be read, the keys that are known stay in force and it is tried
+//! again; the snapshot's age tells. An unreadable record denies its key.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::entry::key_entry;
+use super::publish::Publisher;
+use crate::base::{Clock, bounds};
+use crate::policy::keys::Change as KeyChange;
+use crate::registry::{Change, Changes, Fault, Position, Registry, Stored, Used};
+use crate::telemetry::Metrics;
+
+/// Last uses that a worker hands over.
+pub type UsedBatch = Vec<Used>;
+
+/// A running follower; dropping it stops the thread after it has written what it holds.
+pub struct Follower {
+    queue: Option<SyncSender<UsedBatch>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The follower could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowerFault {
+    /// The registry could not be loaded.
+    #[error(transparent)]
+    Registry(#[from] Fault),
+    /// No thread.
+    #[error("no thread for the registry: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Follower {
+    /// Loads all keys, publishes them, and follows from there.
+    pub fn start(
+        mut registry: Box<dyn Registry>,
+        publisher: Publisher,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        poll: Duration,
+    ) -> Result<Self, FollowerFault> {
+        let position = load(registry.as_mut(), &publisher)?;
+        metrics.registry_seen_ms.store(clock.now_ms(), Ordering::Relaxed);
+        let (queue, batches) = sync_channel(bounds::USED_BATCHES);
+        let mut follow = Follow { registry, publisher, metrics, clock, position, failing: false };
+        let thread =
+            std::thread::Builder::new().name("registry".into()).spawn(move || follow.run(&batches, poll))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Where workers hand their last uses over. A full queue refuses, and the worker counts.
+    pub fn used_queue(&self) -> impl Fn(UsedBatch) -> Result<(), usize> + Clone + Send + 'static {
+        let queue = self.queue.clone();
+        move |batch: UsedBatch| {
+            let Some(queue) = &queue else { return Err(batch.len()) };
+            queue.try_send(batch).map_err(|refused| match refused {
+                TrySendError::Full(batch) | TrySendError::Disconnected(batch) => batch.len(),
+            })
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // The thread ends when the last sender is gone: workers have stopped before.
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Follow {
+    registry: Box<dyn Registry>,
+    publisher: Publisher,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    position: Position,
+    failing: bool,
+}
+
+impl Follow {
+    fn run(&mut self, batches: &Receiver<UsedBatch>, poll: Duration) {
+        loop {
+            match batches.recv_timeout(poll) {
+                Ok(batch) => self.write_used(&batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            match self.look() {
+                Ok(()) => {
+                    if self.failing {
+                        tracing::info!("registry can be read again");
+                    }
+                    self.failing = false;
+                    self.metrics.registry_seen_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+                }
+                Err(fault) => {
+                    // Once for each outage: the age of the snapshot tells the rest.
+                    if !self.failing {
+                        tracing::error!(%fault, "registry cannot be read, known keys stay in force");
+                    }
+                    self.failing = true;
+                }
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<(), Fault> {
+        loop {
+            match self.registry.changes(self.position)? {
+                Changes::Lost => {
+                    tracing::warn!("registry's change log does not reach back, loading all keys");
+                    self.position = load(self.registry.as_mut(), &self.publisher)?;
+                }
+                Changes::Since(changes, _) if changes.is_empty() => return Ok(()),
+                Changes::Since(changes, position) => {
+                    let changes: Vec<KeyChange> = changes.into_iter().map(change).collect();
+                    self.publisher.change_keys(&changes);
+                    self.position = position;
+                    tracing::debug!(changes = changes.len(), "keys changed");
+                }
+            }
+        }
+    }
+
+    fn write_used(&mut self, batch: &UsedBatch) {
+        if let Err(fault) = self.registry.note_used(batch) {
+            tracing::warn!(%fault, uses = batch.len(), "last uses of keys were not written");
+            self.metrics.used_dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+fn load(registry: &mut dyn Registry, publisher: &Publisher) -> Result<Position, Fault> {
+    let mut entries = Vec::new();
+    let position = registry.load(&mut |stored| entries.push(change(Change::Put(Box::new(stored)))))?;
+    publisher.replace_keys(&entries);
+    tracing::info!(keys = entries.len(), "keys loaded");
+    Ok(position)
+}
+
+fn change(change: Change) -> KeyChange {
+    match change {
+        Change::Gone(id) => (id, None),
+        Change::Put(stored) => {
+            let Stored { id, record } = *stored;
+            let entry = record.and_then(|record| key_entry(&record).map_err(|fault| fault.to_string()));
+            if let Err(fault) = &entry {
+                tracing::warn!(key_id = %id, fault, "record cannot be read, its key is denied");
+            }
+            (id, entry.ok())
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Floor 4, control side: builds snapshots and publishes them: from the configuration, and
+//! from what the registry says.
+//!
+//! Seconds, not microseconds: it may allocate, wait and fail. A bad candidate never replaces
+//! a good snapshot. It must never be called from a request.
+
+mod compile;
+mod entry;
+mod follow;
+mod publish;
+mod reload;
+
+pub use compile::compile;
+pub use entry::key_entry;
+pub use follow::{Follower, FollowerFault, UsedBatch};
+pub use publish::Publisher;
+pub use reload::{Reload, ReloadParams};

@@ -1,0 +1,75 @@
+//! The one writer of the snapshot cell.
+//!
+//! Configuration and keys change apart; each change makes the next snapshot from the latest
+//! of both, under one lock that no request ever takes.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::compile::compile_cells;
+use crate::base::digest::Hasher;
+use crate::policy::keys::Change;
+use crate::policy::{Keys, Policy};
+use crate::state::{Snapshot, SnapshotCell};
+use crate::telemetry::Metrics;
+
+/// Publishes snapshots; clones publish to the same cell.
+#[derive(Clone)]
+pub struct Publisher {
+    cell: SnapshotCell,
+    metrics: Arc<Metrics>,
+    writing: Arc<Mutex<()>>,
+}
+
+impl Publisher {
+    /// The first snapshot: this policy, no keys yet.
+    pub fn new(policy: Policy, hasher: Hasher, metrics: Arc<Metrics>) -> Self {
+        let cells = Arc::new(compile_cells(&policy, &metrics));
+        let keys = Keys::empty(Arc::new(hasher), 0);
+        let cell = SnapshotCell::new(Snapshot { policy: Arc::new(policy), keys, cells, version: 1 });
+        Self { cell, metrics, writing: Arc::default() }
+    }
+
+    /// The cell, for readers.
+    pub fn cell(&self) -> &SnapshotCell {
+        &self.cell
+    }
+
+    /// Publishes changes of keys together.
+    pub fn change_keys(&self, changes: &[Change]) {
+        self.write(|now| Snapshot {
+            policy: Arc::clone(&now.policy),
+            keys: now.keys.with(changes, &now.policy),
+            cells: Arc::clone(&now.cells),
+            version: now.version + 1,
+        });
+    }
+
+    /// Publishes another set of keys instead of the one before.
+    pub fn replace_keys(&self, entries: &[Change]) {
+        self.write(|now| Snapshot {
+            policy: Arc::clone(&now.policy),
+            keys: Keys::empty(now.keys.shared_hasher(), entries.len()).with(entries, &now.policy),
+            cells: Arc::clone(&now.cells),
+            version: now.version + 1,
+        });
+    }
+
+    /// Publishes another policy over the same keys.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.write(|now| Snapshot {
+            keys: now.keys.under(&policy),
+            cells: Arc::new(compile_cells(&policy, &self.metrics)),
+            policy: Arc::new(policy),
+            version: now.version + 1,
+        });
+    }
+
+    fn write(&self, next: impl FnOnce(&Snapshot) -> Snapshot) {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = next(&self.cell.load());
+        self.metrics.keys.store(i64::try_from(next.keys.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.metrics.swaps.fetch_add(1, Ordering::Relaxed);
+        self.cell.publish(next);
+    }
+}

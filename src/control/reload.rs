@@ -1,0 +1,127 @@
+//! Reload: another configuration while requests go on, when its file changes or on a signal.
+//!
+//! A configuration with faults changes nothing: the last good one stays, and the log says
+//! what is wrong. Settings that are fixed at the start (addresses, workers, registry, bounds)
+//! are told to need a restart.
+
+use std::path::PathBuf;
+
+use super::compile::compile;
+use super::publish::Publisher;
+use crate::config::{Environment, Settings, Transport, load};
+use crate::net::TlsListener;
+use crate::upstream::Trust;
+
+/// What a reload needs.
+pub struct ReloadParams {
+    /// The configuration's file.
+    pub file: PathBuf,
+    /// The environment of the start.
+    pub environment: Environment,
+    /// Publishes the policy.
+    pub publisher: Publisher,
+    /// Takes the certificate; `None` with plaintext.
+    pub tls: Option<TlsListener>,
+    /// Takes the upstreams' certificate authorities.
+    pub trust: Trust,
+}
+
+/// Watches one configuration.
+pub struct Reload {
+    params: ReloadParams,
+    fixed: String,
+    seen: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+type Stamp = (std::time::SystemTime, u64, u64);
+
+impl Reload {
+    /// Watches the configuration that `settings` came from; their certificate may have been
+    /// taken out already, so `plaintext` tells what they said.
+    pub fn new(params: ReloadParams, settings: &Settings, plaintext: bool) -> Self {
+        let mut reload = Self { fixed: fixed(settings, plaintext), params, seen: Vec::new() };
+        reload.remember(settings);
+        reload
+    }
+
+    /// Whether the file, or a file that it names, changed since the last look.
+    pub fn changed(&self) -> bool {
+        self.seen.iter().any(|(file, seen)| stamp(file) != *seen)
+    }
+
+    /// Loads and publishes; a fault is logged and leaves everything as it is.
+    pub fn reload(&mut self) {
+        for (file, seen) in &mut self.seen {
+            *seen = stamp(file);
+        }
+        match load(&self.params.file, &self.params.environment) {
+            Ok(settings) => self.apply(settings),
+            Err(faults) => {
+                for fault in faults.0 {
+                    tracing::error!(%fault, "configuration not reloaded, the last good one stays");
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, settings: Settings) {
+        let plaintext = matches!(settings.listen.transport, Transport::Plaintext);
+        if fixed(&settings, plaintext) != self.fixed {
+            tracing::warn!("addresses, workers, bounds, log and registry change with a restart only");
+        }
+        self.remember(&settings);
+        let policy = compile(&settings);
+        let authorities = policy
+            .servers()
+            .iter()
+            .filter(|s| s.endpoint.authority.tls)
+            .map(|s| s.endpoint.authority.ca.clone());
+        if let Err(fault) = self.params.trust.prepare(authorities) {
+            tracing::error!(%fault, "configuration not reloaded, the last good one stays");
+            return;
+        }
+        if let (Some(tls), Transport::Tls(chain)) = (&self.params.tls, settings.listen.transport)
+            && let Err(fault) = tls.replace(chain.certificates, chain.key)
+        {
+            tracing::error!(%fault, "configuration not reloaded, the last good one stays");
+            return;
+        }
+        self.params.publisher.replace_policy(policy);
+        tracing::info!("configuration reloaded");
+    }
+
+    fn remember(&mut self, settings: &Settings) {
+        let files = std::iter::once(self.params.file.clone()).chain(settings.files.iter().cloned());
+        self.seen = files
+            .map(|file| {
+                let seen = stamp(&file);
+                (file, seen)
+            })
+            .collect();
+    }
+}
+
+/// What identifies a file's content without reading it; following links, so that a swapped
+/// link (as container platforms update mounted files) is a change.
+fn stamp(file: &std::path::Path) -> Option<Stamp> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+}
+
+/// Everything that a reload cannot change, in one comparable text without secrets.
+fn fixed(settings: &Settings, plaintext: bool) -> String {
+    let listen = &settings.listen;
+    let peppers: Vec<_> = settings.keys.registry.peppers.iter().map(|(id, _)| id).collect();
+    format!(
+        "{:?} {plaintext} {} {:?} {} {:?} {peppers:?} {:?} {} {:?}",
+        listen.address,
+        listen.workers,
+        settings.admin,
+        settings.keys.registry.path.display(),
+        settings.keys.registry.poll,
+        settings.bounds,
+        settings.log_level,
+        settings.log_format,
+    )
+}

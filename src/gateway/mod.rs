@@ -1,0 +1,15 @@
+//! Floor 4, request side: what happens to a request, top to bottom, in [`serve`].
+//!
+//! Each stage earns a proof value that the next one asks for, so a check cannot be skipped.
+//! It must never see the control side: the two meet in the snapshot cell alone.
+
+mod context;
+mod refusal;
+mod reply;
+mod serve;
+mod stage;
+mod worker;
+
+pub use reply::ReplyBody;
+pub use serve::serve;
+pub use worker::{RequestBounds, Worker};

@@ -1,0 +1,52 @@
+//! A refusal with what may be told beside its row: from the configuration or from constants,
+//! never from another client, and from this client only what it named itself.
+
+use crate::base::Denial;
+
+/// A refused request.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Why.
+    pub(super) denial: Denial,
+    /// What is told beside the row; boxed, as refusals are the rare case and results small.
+    pub(super) detail: Option<Box<Detail>>,
+}
+
+/// What is told beside the row.
+#[derive(Debug, Default)]
+pub(super) struct Detail {
+    /// Added to the sentence.
+    pub(super) hint: Option<&'static str>,
+    /// Scopes that the rule asks for and the key lacks.
+    pub(super) missing_scopes: Vec<String>,
+    /// The version that the client asked for, where it is not spoken.
+    pub(super) requested_version: Option<String>,
+    /// Whether the answer has status 200 all the same: legacy clients read errors there.
+    pub(super) as_ok: bool,
+    /// Value of `Allow`.
+    pub(super) allow: Option<&'static str>,
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self { denial, detail: None }
+    }
+}
+
+impl Refusal {
+    /// A refusal with a hint.
+    pub(super) fn hinted(denial: Denial, hint: &'static str) -> Self {
+        Self::detailed(denial, Detail { hint: Some(hint), ..Detail::default() })
+    }
+
+    /// A refusal with details.
+    pub(super) fn detailed(denial: Denial, detail: Detail) -> Self {
+        Self { denial, detail: Some(Box::new(detail)) }
+    }
+
+    /// The same refusal, answered with status 200.
+    pub(super) fn with_ok_status(mut self) -> Self {
+        self.detail.get_or_insert_default().as_ok = true;
+        self
+    }
+}

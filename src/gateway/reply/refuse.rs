@@ -1,0 +1,75 @@
+//! Refuse: the one place where a refusal becomes an HTTP response.
+//!
+//! Status, code, word and sentence come from the table; the id is the client's own bytes,
+//! where the body had been read. 401 carries a challenge without resource metadata: there is
+//! no OAuth here, and clients that were told of one would go looking for it. The challenge
+//! repeats the sentence, since some clients show it and drop the body.
+
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+use super::body::ReplyBody;
+use crate::base::Denial;
+use crate::gateway::refusal::{Detail, Refusal};
+use crate::wire::jsonrpc::{ErrorBody, error_body, slow};
+use crate::wire::mcp::ProtocolVersion;
+
+/// The answer to a refused request; `body` is what had been read of it.
+pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, body: &[u8]) -> Response<ReplyBody<B>> {
+    let row = refusal.denial.row();
+    let none = Detail::default();
+    let detail = refusal.detail.as_deref().unwrap_or(&none);
+    tracing::debug!(reason = row.reason, "request refused");
+    let id = slow::id_bytes(body);
+    let error = ErrorBody {
+        code: row.code,
+        message: &sentence(refusal.denial, detail),
+        data: data(refusal.denial, detail),
+    };
+    let mut response = Response::new(ReplyBody::whole(error_body(id, &error)));
+    // Status 200 helps only a client that waits for the answer to a request it numbered.
+    let status = if detail.as_ok && id.is_some() { 200 } else { row.status };
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if row.status == 401
+        && let Ok(challenge) = challenge(row.sentence)
+    {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = row.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
+    }
+    if let Some(allow) = detail.allow {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    response
+}
+
+/// RFC 6750 §3; the table's sentences hold no quotation mark.
+fn challenge(sentence: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    HeaderValue::from_str(&format!("Bearer realm=\"tollgate\", error_description=\"{sentence}\""))
+}
+
+fn sentence(denial: Denial, detail: &Detail) -> String {
+    let sentence = denial.row().sentence;
+    match (detail.hint, detail.missing_scopes.as_slice()) {
+        (Some(hint), _) => format!("{sentence}: {hint}"),
+        (None, []) => sentence.to_owned(),
+        (None, missing) => format!("{sentence}: {}", missing.join(", ")),
+    }
+}
+
+fn data(denial: Denial, detail: &Detail) -> serde_json::Value {
+    let mut data = serde_json::Map::new();
+    data.insert("reason".into(), json!(denial.row().reason));
+    if !detail.missing_scopes.is_empty() {
+        data.insert("missing_scopes".into(), json!(detail.missing_scopes));
+    }
+    if let Some(requested) = &detail.requested_version {
+        data.insert("supported".into(), json!(ProtocolVersion::ALL.map(ProtocolVersion::name)));
+        data.insert("requested".into(), json!(requested));
+    }
+    data.into()
+}

@@ -1,0 +1,118 @@
+//! Read: one message, its era, and headers that agree with the body.
+//!
+//! The body decides; headers are a mirror that must not lie. What gateway and server could
+//! read differently does not get past here.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::base::Denial;
+use crate::gateway::refusal::{Detail, Refusal};
+use crate::gateway::worker::Worker;
+use crate::wire::http::{MCP_METHOD, MCP_NAME, PROTOCOL_VERSION, SESSION_ID};
+use crate::wire::jsonrpc::{self, Envelope, Subject};
+use crate::wire::mcp::era::{HeaderVersion, judge};
+use crate::wire::mcp::{Era, EraFault, ProtocolVersion, mirror};
+
+/// A message that can be read in one way only.
+pub(in crate::gateway) struct Message {
+    envelope: Envelope,
+    era: Era,
+}
+
+impl Message {
+    pub(super) fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    pub(super) fn era(&self) -> Era {
+        self.era
+    }
+}
+
+/// Reads a message.
+pub(in crate::gateway) fn read<X>(
+    worker: &Worker<X>,
+    head: &Parts,
+    body: &Bytes,
+) -> Result<Message, Refusal> {
+    let envelope =
+        worker.read_envelope(body).map_err(|fault| Refusal::hinted(fault.0.denial(), fault.0.hint()))?;
+    let era = judge(header_version(&head.headers)?, &envelope)
+        .map_err(|fault| era_refusal(fault, &envelope, &head.headers))?;
+    single(&head.headers, &SESSION_ID)?;
+    check_mirror(&head.headers, &envelope, era, body)?;
+    Ok(Message { envelope, era })
+}
+
+/// `MCP-Protocol-Version`; twice is a disagreement with itself.
+pub(super) fn header_version(headers: &HeaderMap) -> Result<HeaderVersion, Refusal> {
+    Ok(match single(headers, &PROTOCOL_VERSION)? {
+        None => HeaderVersion::Absent,
+        Some(value) => {
+            let known = value.to_str().ok().and_then(|text| ProtocolVersion::parse(text.trim()));
+            known.map_or(HeaderVersion::Unknown, HeaderVersion::Known)
+        }
+    })
+}
+
+fn era_refusal(fault: EraFault, envelope: &Envelope, headers: &HeaderMap) -> Refusal {
+    match fault {
+        EraFault::MetaMissing => Refusal::hinted(
+            Denial::InvalidParams,
+            "params._meta needs io.modelcontextprotocol/protocolVersion and io.modelcontextprotocol/clientCapabilities",
+        ),
+        EraFault::Disagree => Refusal::hinted(
+            Denial::HeaderMismatch,
+            "MCP-Protocol-Version and params._meta name different versions, or one of them is missing",
+        ),
+        EraFault::Unknown { modern: true } => {
+            let requested = headers.get(PROTOCOL_VERSION).and_then(|value| value.to_str().ok());
+            let requested_version = Some(requested.unwrap_or_default().chars().take(64).collect());
+            Refusal::detailed(Denial::VersionUnsupported, Detail { requested_version, ..Detail::default() })
+        }
+        EraFault::Unknown { modern: false } => {
+            Refusal::hinted(Denial::InvalidRequest, "MCP-Protocol-Version names no version that is supported")
+        }
+        // A notification has no answer that could carry the error, so it is refused outright.
+        EraFault::NoSuchMethod(_) if envelope.message == jsonrpc::Message::Notification => {
+            Denial::MethodDenied.into()
+        }
+        EraFault::NoSuchMethod(Era::Modern) => Denial::MethodUnknown.into(),
+        EraFault::NoSuchMethod(Era::Legacy) => Refusal::from(Denial::MethodUnknown).with_ok_status(),
+    }
+}
+
+/// `Mcp-Method` and `Mcp-Name`: required of modern requests, and never wrong.
+fn check_mirror(headers: &HeaderMap, envelope: &Envelope, era: Era, body: &[u8]) -> Result<(), Refusal> {
+    let required = era == Era::Modern && envelope.message == jsonrpc::Message::Request;
+    match single(headers, &MCP_METHOD)? {
+        Some(value) if value.as_bytes().trim_ascii() == envelope.method.name().as_bytes() => {}
+        None if !required => {}
+        _ => return Err(Refusal::hinted(Denial::HeaderMismatch, "Mcp-Method must repeat the body's method")),
+    }
+    let name = match &envelope.subject {
+        Subject::Tool(text) | Subject::Prompt(text) | Subject::Resource(text)
+            if envelope.method.mirrors_name() =>
+        {
+            Some(text.in_body(body))
+        }
+        _ => None,
+    };
+    match (single(headers, &MCP_NAME)?, name) {
+        (None, None) => Ok(()),
+        (None, Some(_)) if !required => Ok(()),
+        (Some(value), Some(name)) if mirror::names(value.as_bytes(), name) == Some(true) => Ok(()),
+        _ => Err(Refusal::hinted(Denial::HeaderMismatch, "Mcp-Name must repeat the name or URI of the body")),
+    }
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Refusal::hinted(Denial::HeaderMismatch, "a header of the protocol was sent twice"));
+    }
+    Ok(first)
+}

@@ -1,0 +1,24 @@
+//! The stages of a request, one file each, in the order in which [`super::serve`] calls them.
+//!
+//! Each proof value has private fields and one constructor, in the file of the stage that
+//! earns it.
+
+mod admit;
+mod authenticate;
+mod authorise;
+mod collect;
+mod forward;
+mod message;
+mod route;
+mod stream;
+mod vet;
+
+pub(super) use admit::{Admitted, Intent, admit};
+pub(super) use authenticate::{Caller, authenticate};
+pub(super) use authorise::{Grant, authorise};
+pub(super) use collect::{collect, is_post};
+pub(super) use forward::forward;
+pub(super) use message::{Message, read};
+pub(super) use route::{Routed, route};
+pub(super) use stream::{Stream, open_stream};
+pub(super) use vet::{Vetted, vet};

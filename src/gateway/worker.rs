@@ -1,0 +1,76 @@
+//! What one worker's requests share: its view of the snapshot, its scratch, its upstreams.
+//!
+//! Single-threaded by construction (`RefCell`, no locks); no borrow is held over an await.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::Clock;
+use crate::state::{Snapshot, SnapshotReader, UsedLog};
+use crate::telemetry::Metrics;
+use crate::wire::jsonrpc::{Envelope, Fault, Scratch};
+
+/// Limits that requests are read within.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestBounds {
+    /// Largest body, in bytes.
+    pub body: usize,
+    /// Longest pause inside a body.
+    pub body_idle: Duration,
+}
+
+/// One worker, with upstreams of type `X`.
+pub struct Worker<X> {
+    /// Its number, for its metric cells.
+    pub number: usize,
+    /// Limits.
+    pub bounds: RequestBounds,
+    /// The time.
+    pub clock: Clock,
+    /// Metrics of the process.
+    pub metrics: Arc<Metrics>,
+    /// Last uses, until they are handed over.
+    pub used: UsedLog,
+    /// Its upstreams.
+    pub upstream: X,
+    snapshot: RefCell<SnapshotReader>,
+    scratch: RefCell<Scratch>,
+}
+
+impl<X> Worker<X> {
+    /// A worker over a view of the snapshot.
+    pub fn new(
+        number: usize,
+        bounds: RequestBounds,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        upstream: X,
+        snapshot: SnapshotReader,
+    ) -> Self {
+        Self {
+            number,
+            bounds,
+            clock,
+            metrics,
+            used: UsedLog::default(),
+            upstream,
+            snapshot: RefCell::new(snapshot),
+            scratch: RefCell::default(),
+        }
+    }
+
+    /// The snapshot that a request beginning now decides by.
+    #[inline]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.borrow_mut().current()
+    }
+
+    /// Reads a body's envelope on the worker's scratch.
+    #[inline]
+    pub fn read_envelope(&self, body: &Bytes) -> Result<Envelope, Fault> {
+        self.scratch.borrow_mut().read(body)
+    }
+}

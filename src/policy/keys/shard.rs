@@ -1,0 +1,226 @@
+//! One shard: an immutable open-addressed table over a row of records.
+//!
+//! Slots hold 16-bit places, at most half full, so a lookup ends after a probe or two. The
+//! ids that clients present are hashed with a seed per process: they cannot aim at one slot.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use http::HeaderValue;
+
+use super::record::{KeyEntry, Record, Rotation};
+use super::sets::ScopeSetId;
+use crate::base::KeyId;
+use crate::base::digest::Hasher;
+
+/// Records that one shard may hold: places must fit 16 bits beside the empty mark.
+pub(super) const MOST: usize = 32_768;
+
+/// An immutable table of keys.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    records: Vec<Record>,
+    /// Place plus one; 0 is empty. Its length is a power of two.
+    slots: Box<[u16]>,
+    /// Place 0 is [`Rotation::NONE`].
+    rotations: Vec<Rotation>,
+    owners: Vec<HeaderValue>,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            slots: Box::default(),
+            rotations: vec![Rotation::NONE],
+            owners: Vec::new(),
+        }
+    }
+}
+
+/// The shard has no place left; the spine must grow.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Shard {
+    /// How many keys it holds.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// All its records.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The record of an id; `hash` is the id's hash.
+    #[inline]
+    pub fn find(&self, id: KeyId, hash: u64) -> Option<&Record> {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut slot = slot_of(hash) & mask;
+        loop {
+            match self.slots.get(slot) {
+                None | Some(0) => return None,
+                Some(place) => {
+                    let record = self.records.get(usize::from(*place) - 1)?;
+                    if record.id == id {
+                        return Some(record);
+                    }
+                }
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// The rotation of a record of this shard, or the dummy.
+    #[inline]
+    pub fn rotation(&self, record: &Record) -> &Rotation {
+        self.rotations.get(usize::from(record.rotation)).unwrap_or(&Rotation::NONE)
+    }
+
+    /// The owner of a record of this shard.
+    #[inline]
+    pub fn owner(&self, record: &Record) -> Option<&HeaderValue> {
+        self.owners.get(usize::from(record.owner).checked_sub(1)?)
+    }
+
+    /// Opens a copy for changes.
+    pub fn edit(&self) -> Edit {
+        let owners = self.owners.iter().zip(1_u16..).map(|(owner, place)| (owner.clone(), place)).collect();
+        Edit { shard: self.clone(), owners, removed: Vec::new() }
+    }
+
+    /// Drops owners and rotations that no record names any more.
+    fn sweep(&mut self) {
+        let (owners, rotations) = (std::mem::take(&mut self.owners), std::mem::take(&mut self.rotations));
+        self.rotations.push(Rotation::NONE);
+        let mut moved = vec![0_u16; owners.len() + 1];
+        for record in &mut self.records {
+            if let Some(place) = moved.get_mut(usize::from(record.owner)).filter(|_| record.owner != 0) {
+                if let (0, Some(owner)) = (*place, owners.get(usize::from(record.owner) - 1)) {
+                    self.owners.push(owner.clone());
+                    *place = u16::try_from(self.owners.len()).unwrap_or(0);
+                }
+                record.owner = *place;
+            }
+            if let Some(rotation) =
+                rotations.get(usize::from(record.rotation)).filter(|_| record.rotation != 0)
+            {
+                self.rotations.push(*rotation);
+                record.rotation = u16::try_from(self.rotations.len() - 1).unwrap_or(0);
+            }
+        }
+    }
+
+    fn lay_out(&mut self, hash: impl Fn(KeyId) -> u64) {
+        if self.records.is_empty() {
+            self.slots = Box::default();
+            return;
+        }
+        let slots = (self.records.len() * 2).next_power_of_two();
+        let mut table = vec![0_u16; slots].into_boxed_slice();
+        for (place, record) in (1_u16..).zip(&self.records) {
+            let mut slot = slot_of(hash(record.id)) & (slots - 1);
+            while table.get(slot).is_some_and(|taken| *taken != 0) {
+                slot = (slot + 1) & (slots - 1);
+            }
+            if let Some(free) = table.get_mut(slot) {
+                *free = place;
+            }
+        }
+        self.slots = table;
+    }
+
+    fn place_of(&self, id: KeyId, hash: u64) -> Option<usize> {
+        let found = self.find(id, hash)?;
+        self.records.iter().position(|record| std::ptr::eq(record, found))
+    }
+}
+
+/// A shard that is being changed. Each id may be put or removed once: the spine has already
+/// kept only the last word on each key.
+pub struct Edit {
+    shard: Shard,
+    owners: HashMap<HeaderValue, u16, RandomState>,
+    removed: Vec<KeyId>,
+}
+
+impl Edit {
+    /// Adds or replaces a key; `hash` is the id's hash.
+    pub fn put(
+        &mut self,
+        entry: &KeyEntry,
+        hash: u64,
+        scopes: ScopeSetId,
+        hasher: &Hasher,
+    ) -> Result<(), Full> {
+        let place = self.shard.place_of(entry.id, hash);
+        if place.is_none() && self.shard.records.len() == MOST {
+            return Err(Full);
+        }
+        let record = Record {
+            id: entry.id,
+            digest: entry.hash.digest,
+            expires: entry.expires,
+            scopes,
+            owner: self.place_owner(entry.owner.as_ref()),
+            rotation: self.place_rotation(Rotation::of(entry, hasher)),
+            kind: hasher.kind(&entry.hash.scheme),
+            status: entry.status,
+        };
+        match place.and_then(|place| self.shard.records.get_mut(place)) {
+            Some(old) => *old = record,
+            None => self.shard.records.push(record),
+        }
+        Ok(())
+    }
+
+    /// Takes a record over from another shard, with its owner and rotation.
+    pub fn adopt(&mut self, record: &Record, from: &Shard) {
+        let owner = self.place_owner(from.owner(record));
+        let rotation = self.place_rotation((record.rotation != 0).then(|| *from.rotation(record)));
+        self.shard.records.push(Record { owner, rotation, ..*record });
+    }
+
+    /// Removes a key.
+    pub fn remove(&mut self, id: KeyId) {
+        self.removed.push(id);
+    }
+
+    /// The changed shard, laid out anew.
+    pub fn finish(self, hash: impl Fn(KeyId) -> u64) -> Shard {
+        let Self { mut shard, mut removed, .. } = self;
+        removed.sort_unstable();
+        shard.records.retain(|record| removed.binary_search(&record.id).is_err());
+        shard.sweep();
+        shard.lay_out(hash);
+        shard
+    }
+
+    fn place_owner(&mut self, owner: Option<&HeaderValue>) -> u16 {
+        let Some(owner) = owner else { return 0 };
+        if let Some(place) = self.owners.get(owner) {
+            return *place;
+        }
+        self.shard.owners.push(owner.clone());
+        let place = u16::try_from(self.shard.owners.len()).unwrap_or(0);
+        self.owners.insert(owner.clone(), place);
+        place
+    }
+
+    fn place_rotation(&mut self, rotation: Option<Rotation>) -> u16 {
+        let Some(rotation) = rotation else { return 0 };
+        self.shard.rotations.push(rotation);
+        u16::try_from(self.shard.rotations.len() - 1).unwrap_or(0)
+    }
+}
+
+/// The spine uses the low half of the hash, the slots the high half.
+#[inline]
+fn slot_of(hash: u64) -> usize {
+    (hash >> 32) as usize
+}

@@ -1,0 +1,98 @@
+//! The two-level table against a plain map: same answers through any history of changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
+
+use super::{KeyEntry, Keys, Status};
+use crate::base::digest::{Hasher, KeyHash};
+use crate::base::{KeyId, UnixSeconds};
+use crate::policy::compile::Policy;
+use crate::policy::scope::{ScopePattern, ScopeSet};
+
+fn id(number: u32) -> KeyId {
+    format!("mcp_live_{number:016}").parse().unwrap()
+}
+
+fn entry(number: u32, mark: u8) -> KeyEntry {
+    let hash = KeyHash { scheme: crate::base::digest::Scheme::Sha256, digest: [mark; 32] };
+    KeyEntry {
+        id: id(number),
+        hash: hash.clone(),
+        previous: (mark % 3 == 0).then_some((hash, UnixSeconds(u32::from(mark)))),
+        scopes: ScopeSet::new(vec![ScopePattern::parse(&format!("s{}", mark % 5)).unwrap()]),
+        status: if mark % 7 == 0 { Status::Revoked } else { Status::Active },
+        expires: UnixSeconds::NEVER,
+        owner: (mark % 2 == 0).then(|| format!("owner{}", mark % 4).parse().unwrap()),
+    }
+}
+
+fn empty() -> Keys {
+    Keys::empty(Arc::new(Hasher::new(&[])), 0)
+}
+
+fn check(keys: &Keys, model: &BTreeMap<u32, u8>) {
+    assert_eq!(keys.len(), model.len());
+    for (number, mark) in model {
+        let found = keys.find(id(*number));
+        assert!(found.known);
+        let want = entry(*number, *mark);
+        assert_eq!(found.record.digest, want.hash.digest);
+        assert_eq!(found.record.status, want.status);
+        assert_eq!(found.owner(), want.owner);
+        assert_eq!(keys.scopes(found.record.scopes), Some(&want.scopes));
+        let until = want.previous.map_or(UnixSeconds::EPOCH, |(_, until)| until);
+        assert_eq!(found.rotation.until, until);
+    }
+}
+
+#[test]
+fn growing_to_fifty_thousand_keys_loses_none() {
+    let policy = Policy::default();
+    let mut keys = empty();
+    let mut model = BTreeMap::new();
+    for batch in 0..50_u32 {
+        let changes: Vec<_> = (0..1_000)
+            .map(|n| {
+                let number = batch * 1_000 + n;
+                model.insert(number, (number % 251) as u8);
+                (id(number), Some(entry(number, (number % 251) as u8)))
+            })
+            .collect();
+        keys = keys.with(&changes, &policy);
+    }
+    check(&keys, &model);
+    assert!(!keys.find(id(50_000)).known);
+}
+
+proptest! {
+    #[test]
+    fn any_history_ends_like_a_map(history in proptest::collection::vec(
+        proptest::collection::vec((0_u32..40, proptest::option::of(any::<u8>())), 1..20), 1..20)) {
+        let policy = Policy::default();
+        let mut keys = empty();
+        let mut model = BTreeMap::new();
+        for batch in history {
+            let changes: Vec<_> = batch.iter().map(|(n, mark)| (id(*n), mark.map(|mark| entry(*n, mark)))).collect();
+            for (number, mark) in batch {
+                match mark {
+                    Some(mark) => { model.insert(number, mark); }
+                    None => { model.remove(&number); }
+                }
+            }
+            let before = keys.clone();
+            keys = keys.with(&changes, &policy);
+            check(&keys, &model);
+            // The generation before is untouched: requests still hold it.
+            prop_assert_eq!(before.len(), before.shards.iter().map(|s| s.len()).sum::<usize>());
+        }
+        prop_assert!((0..40).all(|n| keys.find(id(n)).known == model.contains_key(&n)));
+    }
+
+    #[test]
+    fn unknown_ids_find_the_dummy(number in (1_000_u32..9_999).prop_map(id)) {
+        let found = empty().find(number).known;
+        prop_assert!(!found);
+    }
+}

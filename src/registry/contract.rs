@@ -1,0 +1,103 @@
+//! The contract that every registry keeps.
+//!
+//! Records change in transactions; each change leaves one entry in a log, in order, and a
+//! gateway that follows the log misses none, or is told that it did. Last-used times are kept
+//! apart and may be lost; records may not.
+
+use super::record::KeyRecord;
+use crate::base::{KeyId, UnixSeconds};
+
+/// Where in the change log a follower stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Random, made with the registry: another value is another registry.
+    pub epoch: u64,
+    /// The last entry that was seen.
+    pub entry: i64,
+}
+
+/// A record as it lies in the registry.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The key.
+    pub id: KeyId,
+    /// Its record, or why it cannot be read; the key is then denied.
+    pub record: Result<KeyRecord, String>,
+}
+
+/// One change: a key's record as it is now, or that it is gone.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Written.
+    Put(Box<Stored>),
+    /// Purged.
+    Gone(KeyId),
+}
+
+/// What a look at the change log gave.
+#[derive(Clone, Debug)]
+pub enum Changes {
+    /// Changes since the position, in order, perhaps none; and the new position.
+    Since(Vec<Change>, Position),
+    /// The log no longer reaches back to the position, or it is another registry's: load all.
+    Lost,
+}
+
+/// When a key was last used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// The key.
+    pub id: KeyId,
+    /// Last use of any of its secrets.
+    pub at: Option<UnixSeconds>,
+    /// Last use of the secret before the last rotation.
+    pub previous_at: Option<UnixSeconds>,
+}
+
+/// What cannot be done, for the person who asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The registry cannot be reached or read.
+    #[error("the registry {place} cannot be used: {reason}")]
+    Unavailable {
+        /// Which registry.
+        place: String,
+        /// What its store says.
+        reason: String,
+    },
+    /// The key is not there.
+    #[error("no key {0} in the registry; 'tollgate key list' shows those that are")]
+    NoSuchKey(KeyId),
+    /// The change would break a rule.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What an edit makes of a record: `None` to leave things as they are.
+pub type Edit<'a> = &'a mut dyn FnMut(Option<KeyRecord>) -> Result<Option<KeyRecord>, Fault>;
+
+/// A registry.
+pub trait Registry: Send {
+    /// Hands every record to `each` and returns the position from which to follow: no change
+    /// falls between the two.
+    fn load(&mut self, each: &mut dyn FnMut(Stored)) -> Result<Position, Fault>;
+
+    /// Changes since a position. Cheap when there are none: it is called many times a second.
+    fn changes(&mut self, since: Position) -> Result<Changes, Fault>;
+
+    /// One record.
+    fn get(&mut self, id: KeyId) -> Result<Option<Stored>, Fault>;
+
+    /// Changes records in one transaction, all or none. Each edit sees its key's record and
+    /// returns the new one; an unreadable record is a fault.
+    fn change(&mut self, edits: &mut dyn Iterator<Item = (KeyId, Edit<'_>)>) -> Result<(), Fault>;
+
+    /// Removes a record for good.
+    fn purge(&mut self, ids: &[KeyId]) -> Result<(), Fault>;
+
+    /// Notes last uses; a later time never gives way to an earlier one.
+    fn note_used(&mut self, used: &[Used]) -> Result<(), Fault>;
+
+    /// Last uses of one key, or of all.
+    fn used(&mut self, id: Option<KeyId>) -> Result<Vec<Used>, Fault>;
+}

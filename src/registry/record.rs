@@ -1,0 +1,263 @@
+//! A key's record as JSON: in the registry, in import and in export.
+//!
+//! Unknown members are kept and ignored, so that an older gateway does not lose what a newer
+//! one wrote. A record that cannot be read denies its key.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::base::digest::KeyHash;
+use crate::base::{KeyId, UnixSeconds, bounds};
+use crate::policy::{ScopePattern, ScopeSet};
+
+/// A point in time, written as RFC 3339 in UTC with whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub UnixSeconds);
+
+impl Timestamp {
+    /// Reads RFC 3339 in UTC, e.g. `2026-11-23T08:00:00Z`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time: SystemTime = humantime::parse_rfc3339(text).ok()?;
+        Some(Self(UnixSeconds::from_system(time)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_seconds(self.0.to_system()).fmt(f)
+    }
+}
+
+/// Whether a key is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// In force.
+    Active,
+    /// Taken away.
+    Revoked,
+}
+
+/// A key's record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// `mcp_<env>_<id>`.
+    #[serde(with = "as_text")]
+    pub key_id: KeyId,
+    /// Hash of the secret.
+    #[serde(with = "as_text")]
+    pub key_hash: KeyHash,
+    /// Hash of the secret before the last rotation.
+    #[serde(default, with = "as_optional_text")]
+    pub previous_hash: Option<KeyHash>,
+    /// When the overlap of the last rotation ends.
+    #[serde(default, with = "as_optional_text")]
+    pub previous_until: Option<Timestamp>,
+    /// What the key may do; patterns are allowed.
+    pub scopes: Vec<String>,
+    /// Whether it is in force.
+    pub status: State,
+    /// What it is called.
+    #[serde(default)]
+    pub name: String,
+    /// Whose it is.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// The plan whose limits it has.
+    #[serde(default)]
+    pub plan: Option<String>,
+    /// Limits of its own.
+    #[serde(default)]
+    pub limits: Value,
+    /// Purposes that its owner agreed to.
+    #[serde(default)]
+    pub purposes: Vec<String>,
+    /// When it was issued.
+    #[serde(with = "as_text")]
+    pub created_at: Timestamp,
+    /// When it ends.
+    #[serde(default, with = "as_optional_text")]
+    pub expires_at: Option<Timestamp>,
+    /// When it was taken away.
+    #[serde(default, with = "as_optional_text")]
+    pub revoked_at: Option<Timestamp>,
+    /// How many changes it has seen.
+    pub version: u64,
+    /// Members that this version does not know.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, Value>,
+}
+
+/// Why a text is no record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordFault {
+    /// Larger than is read.
+    #[error("a record is at most {most} bytes of JSON", most = bounds::RECORD_BYTES)]
+    TooLarge,
+    /// Not the JSON of a record.
+    #[error("{0}")]
+    Json(String),
+    /// A scope is none.
+    #[error("the scope {0:?}: {1}")]
+    Scope(String, String),
+    /// Too many scopes.
+    #[error("{0} scopes; a key has at most {most}", most = bounds::SCOPES)]
+    Scopes(usize),
+    /// Half a rotation.
+    #[error("previous_hash and previous_until come together or not at all")]
+    Rotation,
+    /// Version 0 means "never written".
+    #[error("version counts from 1")]
+    Version,
+}
+
+impl KeyRecord {
+    /// Reads and checks a record. Errors do not repeat the text, which holds a hash.
+    pub fn parse(text: &str) -> Result<Self, RecordFault> {
+        if text.len() > bounds::RECORD_BYTES {
+            return Err(RecordFault::TooLarge);
+        }
+        let record: Self =
+            serde_json::from_str(text).map_err(|error| RecordFault::Json(error.to_string()))?;
+        record.check()?;
+        Ok(record)
+    }
+
+    /// Whether the parts fit each other.
+    pub fn check(&self) -> Result<(), RecordFault> {
+        self.scope_set()?;
+        if self.previous_hash.is_some() != self.previous_until.is_some() {
+            return Err(RecordFault::Rotation);
+        }
+        if self.version == 0 {
+            return Err(RecordFault::Version);
+        }
+        Ok(())
+    }
+
+    /// The scopes, parsed.
+    pub fn scope_set(&self) -> Result<ScopeSet, RecordFault> {
+        if self.scopes.len() > bounds::SCOPES {
+            return Err(RecordFault::Scopes(self.scopes.len()));
+        }
+        let parse = |text: &String| {
+            ScopePattern::parse(text).map_err(|error| RecordFault::Scope(text.clone(), error.to_string()))
+        };
+        self.scopes.iter().map(parse).collect::<Result<Vec<_>, _>>().map(ScopeSet::new)
+    }
+
+    /// The record as one line of JSON.
+    pub fn to_json(&self) -> String {
+        // A record holds only texts, numbers and JSON: serialising it cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// A type with one text form.
+trait AsText: Sized {
+    const EXPECTED: &'static str;
+    fn read(text: &str) -> Option<Self>;
+    fn write(&self) -> String;
+}
+
+impl AsText for KeyId {
+    const EXPECTED: &'static str = "a key id such as mcp_live_0123456789abcdef";
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl AsText for KeyHash {
+    const EXPECTED: &'static str = "a hash such as sha256:<64 hex digits>";
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+    fn write(&self) -> String {
+        self.to_stored()
+    }
+}
+
+impl AsText for Timestamp {
+    const EXPECTED: &'static str = "a time such as 2026-11-23T08:00:00Z";
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+mod as_text {
+    use super::{AsText, Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<T: AsText, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&value.write())
+    }
+
+    pub(super) fn deserialize<'de, T: AsText, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // The text is not repeated: it may be a hash, or a raw key put in the wrong place.
+        T::read(&text).ok_or_else(|| serde::de::Error::custom(format!("expected {}", T::EXPECTED)))
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the member")]
+mod as_optional_text {
+    use super::{AsText, Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: AsText, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(AsText::write).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: AsText, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        let value = T::read(&text);
+        value.map(Some).ok_or_else(|| serde::de::Error::custom(format!("expected {} or null", T::EXPECTED)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyRecord, RecordFault};
+
+    fn json() -> String {
+        format!(
+            r#"{{"key_id":"mcp_live_0123456789abcdef","key_hash":"sha256:{}","previous_hash":null,"previous_until":null,"scopes":["quotes:read"],"status":"active","name":"n","owner":"o","plan":null,"limits":null,"purposes":[],"created_at":"2026-11-23T08:00:00Z","expires_at":null,"revoked_at":null,"version":1,"colour":{{"new":true}}}}"#,
+            "ab".repeat(32)
+        )
+    }
+
+    #[test]
+    fn a_record_round_trips_with_what_it_does_not_know() {
+        assert_eq!(KeyRecord::parse(&json()).unwrap().to_json(), json());
+    }
+
+    #[test]
+    fn faults_say_what_is_accepted_and_never_repeat_a_hash() {
+        for (from, to, word) in [
+            ("sha256:", "sha1:", "sha256:<64 hex"),
+            ("mcp_live_", "key_", "mcp_live_"),
+            ("2026-11-23T08:00:00Z", "yesterday", "2026-11-23T08:00:00Z"),
+            ("\"active\"", "\"asleep\"", "active"),
+            ("\"version\":1", "\"version\":0", "from 1"),
+            ("quotes:read", "quotes::read", "none of them empty"),
+            ("\"previous_until\":null", "\"previous_until\":\"2026-11-23T08:00:00Z\"", "together"),
+        ] {
+            let error = KeyRecord::parse(&json().replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+            assert!(!error.contains("abababab"), "{error}");
+        }
+        assert_eq!(KeyRecord::parse(&" ".repeat(70_000)), Err(RecordFault::TooLarge));
+    }
+}

@@ -1,0 +1,242 @@
+//! Metric cells: one row of counters for each label, one cache line or more for each worker.
+//!
+//! A worker adds to its own cells only, so nobody waits for anybody; the reader sums. Labels
+//! are interned once for each configuration, bounded, and survive reloads.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::base::{Denial, denial};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// Answered by the upstream, to the end.
+    Answered,
+    /// Refused by the gateway.
+    Denied,
+    /// The upstream failed, before or in the middle of its answer.
+    UpstreamFailed,
+    /// The client went away first.
+    ClientGone,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of the enum.
+    pub const ALL: [Self; 4] = [Self::Answered, Self::Denied, Self::UpstreamFailed, Self::ClientGone];
+
+    /// The metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Denied => "denied",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Protocol {
+    /// HTTP/1.1
+    Http1,
+    /// HTTP/2
+    Http2,
+}
+
+impl Protocol {
+    /// Every protocol, in the order of the enum.
+    pub const ALL: [Self; 2] = [Self::Http1, Self::Http2];
+
+    /// The metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Http1 => "h1",
+            Self::Http2 => "h2",
+        }
+    }
+}
+
+/// Counters of one worker, on cache lines of their own.
+#[repr(align(64))]
+#[derive(Debug)]
+struct Line<const N: usize>([AtomicU64; N]);
+
+/// One row of `N` counters, for each worker.
+#[derive(Debug)]
+pub struct Cells<const N: usize>(Box<[Line<N>]>);
+
+impl<const N: usize> Cells<N> {
+    fn new(workers: usize) -> Self {
+        let line = || Line(std::array::from_fn(|_| AtomicU64::new(0)));
+        Self(std::iter::repeat_with(line).take(workers.max(1)).collect())
+    }
+
+    /// Adds one to a counter of a worker.
+    #[inline]
+    pub fn add(&self, worker: usize, index: usize) {
+        if let Some(cell) = self.0.get(worker).and_then(|line| line.0.get(index)) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes one from a counter of a worker: for gauges.
+    pub fn take(&self, worker: usize, index: usize) {
+        if let Some(cell) = self.0.get(worker).and_then(|line| line.0.get(index)) {
+            cell.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The sum over all workers.
+    pub fn sum(&self, index: usize) -> u64 {
+        let cells = self.0.iter().filter_map(|line| line.0.get(index));
+        cells.fold(0, |sum, cell| sum.wrapping_add(cell.load(Ordering::Relaxed)))
+    }
+}
+
+/// Requests of one (server, tool) by outcome.
+pub type RequestCells = Cells<{ Outcome::ALL.len() }>;
+/// Refusals of one server by reason.
+pub type DenialCells = Cells<{ denial::COUNT }>;
+
+/// The cells of one server.
+#[derive(Clone, Debug)]
+pub struct ServerCells {
+    /// Refusals.
+    pub denials: Arc<DenialCells>,
+    /// Requests that fall under no rule over tools.
+    pub other: Arc<RequestCells>,
+}
+
+/// Cells laid out like a policy: by its servers' and rules' numbers.
+#[derive(Debug, Default)]
+pub struct PolicyCells {
+    /// By the server's number.
+    pub servers: Vec<ServerCells>,
+    /// By the rule's number.
+    pub rules: Vec<Arc<RequestCells>>,
+}
+
+/// All metrics of the process.
+pub struct Metrics {
+    workers: usize,
+    labels: Mutex<Labels>,
+    /// Refusals of requests that reached no server.
+    pub unrouted: DenialCells,
+    /// Open connections by protocol; a gauge.
+    pub connections: Cells<2>,
+    /// Keys in the snapshot.
+    pub keys: AtomicI64,
+    /// Snapshots published.
+    pub swaps: AtomicU64,
+    /// When the registry was last known to have nothing newer, in Unix milliseconds.
+    pub registry_seen_ms: AtomicU64,
+    /// Last-used times that could not be kept until they were written.
+    pub used_dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Labels {
+    requests: Vec<(String, String, Arc<RequestCells>)>,
+    denials: Vec<(String, Arc<DenialCells>)>,
+}
+
+/// Label pairs that the process keeps over all reloads; beyond it they share `_other`.
+const LABELS: usize = 16_384;
+
+impl Metrics {
+    /// Metrics for this many workers.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            labels: Mutex::default(),
+            unrouted: Cells::new(workers),
+            connections: Cells::new(workers),
+            keys: AtomicI64::new(0),
+            swaps: AtomicU64::new(0),
+            registry_seen_ms: AtomicU64::new(0),
+            used_dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// The cells of a (server, tool) label pair, the same ones for the same pair.
+    pub fn requests(&self, server: &str, tool: &str) -> Arc<RequestCells> {
+        let mut labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let tool = if labels.requests.len() < LABELS { tool } else { "_other" };
+        if let Some((_, _, cells)) = labels.requests.iter().find(|(s, t, _)| s == server && t == tool) {
+            return Arc::clone(cells);
+        }
+        let cells = Arc::new(Cells::new(self.workers));
+        labels.requests.push((server.to_owned(), tool.to_owned(), Arc::clone(&cells)));
+        cells
+    }
+
+    /// The cells of a server's refusals.
+    pub fn denials(&self, server: &str) -> Arc<DenialCells> {
+        let mut labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, cells)) = labels.denials.iter().find(|(s, _)| s == server) {
+            return Arc::clone(cells);
+        }
+        let cells = Arc::new(Cells::new(self.workers));
+        labels.denials.push((server.to_owned(), Arc::clone(&cells)));
+        cells
+    }
+
+    /// Calls `each` with server, tool, outcome and count, for every count above zero.
+    pub fn each_request(&self, mut each: impl FnMut(&str, &str, Outcome, u64)) {
+        let labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (server, tool, cells) in &labels.requests {
+            for outcome in Outcome::ALL {
+                let count = cells.sum(outcome as usize);
+                if count > 0 {
+                    each(server, tool, outcome, count);
+                }
+            }
+        }
+    }
+
+    /// Calls `each` with server, reason and count, for every count above zero. Requests that
+    /// reached no server are told under `_none`.
+    pub fn each_denial(&self, mut each: impl FnMut(&str, Denial, u64)) {
+        let labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let named = labels.denials.iter().map(|(server, cells)| (server.as_str(), &**cells));
+        for (server, cells) in named.chain(std::iter::once(("_none", &self.unrouted))) {
+            for row in &denial::TABLE {
+                let count = cells.sum(row.denial.index());
+                if count > 0 {
+                    each(server, row.denial, count);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Metrics, Outcome};
+    use crate::base::Denial;
+    use std::sync::Arc;
+
+    #[test]
+    fn workers_add_apart_and_are_read_together() {
+        let metrics = Metrics::new(2);
+        let cells = metrics.requests("crm", "crm.*");
+        assert!(Arc::ptr_eq(&cells, &metrics.requests("crm", "crm.*")));
+        cells.add(0, Outcome::Denied as usize);
+        cells.add(1, Outcome::Denied as usize);
+        cells.add(7, Outcome::Denied as usize);
+        metrics.unrouted.add(0, Denial::RouteUnknown.index());
+        let mut seen = Vec::new();
+        metrics.each_request(|server, tool, outcome, count| {
+            seen.push((server.to_owned(), tool.to_owned(), outcome, count))
+        });
+        assert_eq!(seen, [("crm".into(), "crm.*".into(), Outcome::Denied, 2)]);
+        let mut denials = Vec::new();
+        metrics.each_denial(|server, denial, count| denials.push((server.to_owned(), denial, count)));
+        assert_eq!(denials, [("_none".into(), Denial::RouteUnknown, 1)]);
+    }
+}

@@ -1,0 +1,131 @@
+//! The metrics page, in the `OpenMetrics` text format.
+//!
+//! Read on request only; it sums the workers' cells and keeps nothing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::cells::{Metrics, Protocol};
+use crate::base::Clock;
+
+/// The page's media type.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The page.
+pub fn page(metrics: &Arc<Metrics>, clock: &Clock) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Page { metrics: Arc::clone(metrics), clock: clock.clone() }));
+    let mut page = String::new();
+    // Writing into a String has no way to fail.
+    let _ = text::encode(&mut page, &registry);
+    page
+}
+
+struct Page {
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Page")
+    }
+}
+
+impl Collector for Page {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.requests(&mut encoder)?;
+        self.denials(&mut encoder)?;
+        let mut connections =
+            encoder.encode_descriptor("tollgate_connections", "Open connections", None, MetricType::Gauge)?;
+        for protocol in Protocol::ALL {
+            let open = ConstGauge::new(self.metrics.connections.sum(protocol as usize).cast_signed());
+            open.encode(connections.encode_family(&[("protocol", protocol.label())])?)?;
+        }
+        let gauge = |encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64| {
+            ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+        };
+        let m = &self.metrics;
+        #[expect(clippy::cast_precision_loss, reason = "counts of keys are far below 2^52")]
+        gauge(&mut encoder, "tollgate_keys", "Keys in the snapshot", m.keys.load(Ordering::Relaxed) as f64)?;
+        gauge(
+            &mut encoder,
+            "tollgate_snapshot_age_seconds",
+            "Time since the registry was last known to have nothing newer",
+            self.age(),
+        )?;
+        let counter = |encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64| {
+            ConstCounter::new(value).encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                MetricType::Counter,
+            )?)
+        };
+        counter(
+            &mut encoder,
+            "tollgate_snapshot_swaps",
+            "Snapshots published",
+            m.swaps.load(Ordering::Relaxed),
+        )?;
+        counter(
+            &mut encoder,
+            "tollgate_used_dropped",
+            "Last-used times that were not kept",
+            m.used_dropped.load(Ordering::Relaxed),
+        )?;
+        let mut build =
+            encoder.encode_descriptor("tollgate_build_info", "What is running", None, MetricType::Gauge)?;
+        ConstGauge::new(1_i64).encode(build.encode_family(&[("version", env!("CARGO_PKG_VERSION"))])?)
+    }
+}
+
+impl Page {
+    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(
+            "tollgate_requests",
+            "Requests that reached a server's rules",
+            None,
+            MetricType::Counter,
+        )?;
+        let mut outcome = Ok(());
+        self.metrics.each_request(|server, tool, how, count| {
+            if outcome.is_ok() {
+                let labels = [("server", server), ("tool", tool), ("outcome", how.label())];
+                outcome =
+                    family.encode_family(&labels).and_then(|cell| ConstCounter::new(count).encode(cell));
+            }
+        });
+        outcome
+    }
+
+    fn denials(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family =
+            encoder.encode_descriptor("tollgate_denials", "Refusals by reason", None, MetricType::Counter)?;
+        let mut outcome = Ok(());
+        self.metrics.each_denial(|server, denial, count| {
+            if outcome.is_ok() {
+                let labels = [("server", server), ("reason", denial.row().reason)];
+                outcome =
+                    family.encode_family(&labels).and_then(|cell| ConstCounter::new(count).encode(cell));
+            }
+        });
+        outcome
+    }
+
+    fn age(&self) -> f64 {
+        let seen = self.metrics.registry_seen_ms.load(Ordering::Relaxed);
+        let now = self.clock.now_ms();
+        #[expect(clippy::cast_precision_loss, reason = "an age in milliseconds is far below 2^52")]
+        let age = now.saturating_sub(seen) as f64 / 1_000.0;
+        age
+    }
+}

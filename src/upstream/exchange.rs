@@ -1,0 +1,35 @@
+//! The one thing that the request path asks of an upstream: a request out, an answer back.
+//!
+//! A trait, so that the whole path can be benched in memory against an upstream without
+//! sockets; the product has one implementation.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+
+use super::body::BodyFault;
+use crate::policy::Authority;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendFault {
+    /// No connection, or it broke before the head of an answer.
+    Unreachable,
+    /// The head of the answer did not arrive in time.
+    TimedOut,
+}
+
+/// Something that answers requests to an authority.
+pub trait Exchange {
+    /// The answer's body.
+    type Body: Body<Data = Bytes, Error = BodyFault> + Unpin + 'static;
+
+    /// Sends one request and waits for the head of its answer. Dropping the future, or the
+    /// body before its end, closes the connection: that is how a client's leaving is told.
+    fn send(
+        &self,
+        to: &Authority,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Result<Response<Self::Body>, SendFault>>;
+}

@@ -1,0 +1,168 @@
+//! HTTP names and lists: which headers pass in each direction, and how hosts and origins read.
+//!
+//! Both directions go by allow-list: credentials and hop-by-hop headers travel under many
+//! names, so a list of what to remove would always miss one. It must never name a header
+//! that can carry a credential.
+
+use http::header::{self, HeaderName};
+
+/// `X-API-Key`
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// `MCP-Protocol-Version`
+pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// `Mcp-Session-Id`
+pub const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// `Mcp-Method`
+pub const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+/// `Mcp-Name`
+pub const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// `Last-Event-ID`
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+const PARAM_PREFIX: &str = "mcp-param-";
+
+/// Whether a request header may pass to the upstream whatever the configuration says: what
+/// the protocol needs, what content negotiation needs, and the trace context (W3C).
+#[inline]
+pub fn passes_upstream(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "accept"
+            | "accept-language"
+            | "baggage"
+            | "content-type"
+            | "last-event-id"
+            | "mcp-method"
+            | "mcp-name"
+            | "mcp-protocol-version"
+            | "mcp-session-id"
+            | "traceparent"
+            | "tracestate"
+            | "user-agent"
+    ) || name.as_str().starts_with(PARAM_PREFIX)
+}
+
+/// Whether a response header may pass to the client. `Set-Cookie`, `WWW-Authenticate`, CORS
+/// headers and everything hop-by-hop stay behind: they speak for another origin or another
+/// connection.
+#[inline]
+pub fn passes_downstream(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "allow"
+            | "cache-control"
+            | "content-encoding"
+            | "content-language"
+            | "content-length"
+            | "content-type"
+            | "date"
+            | "etag"
+            | "last-modified"
+            | "mcp-protocol-version"
+            | "mcp-session-id"
+            | "retry-after"
+            | "traceresponse"
+            | "x-accel-buffering"
+            | "x-request-id"
+    )
+}
+
+/// Whether a header belongs to the connection, to credentials or to the gateway, so that the
+/// configuration may not add it to those that pass.
+pub fn never_forwarded(name: &HeaderName) -> bool {
+    const NEVER: [HeaderName; 17] = [
+        header::AUTHORIZATION,
+        header::CONNECTION,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::COOKIE,
+        header::EXPECT,
+        header::HOST,
+        header::ORIGIN,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::SET_COOKIE,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        X_API_KEY,
+        HeaderName::from_static("keep-alive"),
+    ];
+    NEVER.contains(name)
+        || ["authorization", "api-key", "apikey", "token", "secret", "password", "cookie"]
+            .iter()
+            .any(|word| name.as_str().contains(word))
+}
+
+/// The host of an authority without its port: `[::1]:8443` → `[::1]`, `Example.com:1` →
+/// `Example.com`. `None` when it is empty or holds user information.
+#[inline]
+pub fn host_without_port(authority: &str) -> Option<&str> {
+    if authority.contains('@') {
+        return None;
+    }
+    let host = if authority.starts_with('[') {
+        let end = authority.find(']')?;
+        let (host, port) = authority.split_at_checked(end + 1)?;
+        is_port(port).then_some(host)?
+    } else {
+        match authority.find(':') {
+            Some(colon) => {
+                let (host, port) = authority.split_at_checked(colon)?;
+                is_port(port).then_some(host)?
+            }
+            None => authority,
+        }
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+fn is_port(text: &str) -> bool {
+    text.is_empty()
+        || text.strip_prefix(':').is_some_and(|p| p.len() <= 5 && p.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeaderName, host_without_port, never_forwarded, passes_upstream};
+
+    #[test]
+    fn hosts_lose_their_port_and_nothing_else() {
+        for (authority, host) in [
+            ("localhost:8443", Some("localhost")),
+            ("localhost", Some("localhost")),
+            ("[::1]:8443", Some("[::1]")),
+            ("127.0.0.1", Some("127.0.0.1")),
+            ("user@localhost", None),
+            ("", None),
+            (":80", None),
+            ("localhost:80x", None),
+            ("[::1", None),
+            ("[::1]x", None),
+        ] {
+            assert_eq!(host_without_port(authority), host, "{authority}");
+        }
+    }
+
+    #[test]
+    fn no_credential_header_is_on_the_list() {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "cookie",
+            "proxy-authorization",
+            "x-authorization",
+            "apikey",
+            "x-forwarded-authorization",
+            "x-auth-token",
+            "x-amz-security-token",
+            "set-cookie",
+        ] {
+            let name: HeaderName = name.parse().unwrap();
+            assert!(!passes_upstream(&name), "{name}");
+            assert!(never_forwarded(&name), "{name}");
+        }
+        assert!(passes_upstream(&HeaderName::from_static("mcp-param-region")));
+    }
+}

@@ -1,0 +1,172 @@
+//! The slow reader: `serde_json` over borrowed raw values, for what the tape will not judge.
+//!
+//! It is the authority: a body is not JSON when this reader says so. It looks only into the
+//! objects that matter; the rest is checked for syntax and skipped, so that numbers of any
+//! size and unpaired surrogates in `arguments` pass untouched. It also finds the id's own
+//! bytes, which error answers echo.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::envelope::Envelope;
+use super::read::{Fault, Flaw, read};
+use super::view::{Found, Kind, Unreadable, View};
+use crate::base::bounds;
+
+/// Reads one message, slowly.
+pub fn read_envelope(body: &[u8]) -> Result<Envelope, Fault> {
+    let text = std::str::from_utf8(body).map_err(|_| Fault(Flaw::Syntax))?;
+    let root: &RawValue = serde_json::from_str(text).map_err(|_| Fault(Flaw::Syntax))?;
+    if depth(text) > bounds::JSON_DEPTH {
+        return Err(Fault(Flaw::Depth));
+    }
+    read(&RawView { raw: root.get(), body: text })
+}
+
+/// The bytes of the top-level `id`, where it is a string or an integer, occurs once and the
+/// body is JSON; for echoing in an error.
+pub fn id_bytes(body: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok()?;
+    let root: &RawValue = serde_json::from_str(text).ok()?;
+    let view = RawView { raw: root.get(), body: text };
+    let mut found = None;
+    view.members(|name, value| {
+        if name == "id" {
+            if found.is_some() || !matches!(value.kind(), Kind::String | Kind::Integer) {
+                return Err(Unreadable);
+            }
+            found = Some(value.raw);
+        }
+        Ok(())
+    })
+    .ok()?;
+    found
+}
+
+/// Deepest nesting of a text that is known to be JSON.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in text.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A value as its own text, and the body it stands in.
+#[derive(Clone, Copy)]
+struct RawView<'v> {
+    raw: &'v str,
+    body: &'v str,
+}
+
+impl<'v> View<'v> for RawView<'v> {
+    fn kind(&self) -> Kind {
+        match self.raw.as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'-' | b'0'..=b'9') if self.raw.bytes().all(|b| b == b'-' || b.is_ascii_digit()) => {
+                Kind::Integer
+            }
+            Some(b'-' | b'0'..=b'9') => Kind::Fraction,
+            _ => Kind::Null,
+        }
+    }
+
+    fn text(&self) -> Result<Found<'v>, Unreadable> {
+        let inner = self.raw.get(1..self.raw.len().saturating_sub(1)).ok_or(Unreadable)?;
+        if !inner.contains('\\') {
+            let start = inner.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
+            return Ok(Found::At(start, inner));
+        }
+        serde_json::from_str::<Box<str>>(self.raw).map(Found::Owned).map_err(|_| Unreadable)
+    }
+
+    fn members<E: From<Unreadable>>(
+        &self,
+        mut each: impl FnMut(&str, Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.kind() != Kind::Object {
+            return Ok(());
+        }
+        let mut reader = serde_json::Deserializer::from_str(self.raw);
+        let members = reader.deserialize_map(Members).map_err(|_| E::from(Unreadable))?;
+        members.into_iter().try_for_each(|(name, raw)| each(&name, Self { raw, body: self.body }))
+    }
+
+    fn items<E: From<Unreadable>>(&self, mut each: impl FnMut(Self) -> Result<(), E>) -> Result<(), E> {
+        if self.kind() != Kind::Array {
+            return Ok(());
+        }
+        let mut reader = serde_json::Deserializer::from_str(self.raw);
+        let items = reader.deserialize_seq(Items).map_err(|_| E::from(Unreadable))?;
+        items.into_iter().try_for_each(|raw| each(Self { raw, body: self.body }))
+    }
+}
+
+/// Members of one object in order, duplicates included, with their values' own text.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(Cow<'de, str>, &'de str)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        // `Cow` alone would copy every name; the wrapper borrows those without escapes.
+        while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+            members.push((name, raw.get()));
+        }
+        Ok(members)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Elements of one array. Those beyond the largest bound on a list are only counted away.
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= bounds::SUBSCRIPTIONS {
+            match seq.next_element::<&'de RawValue>()? {
+                Some(raw) => items.push(raw.get()),
+                None => return Ok(items),
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(items)
+    }
+}

@@ -1,0 +1,9 @@
+//! Floor 1: formats and nothing else: JSON-RPC envelopes, what MCP's revisions say, HTTP
+//! header names and lists.
+//!
+//! No I/O, no time, no policy: bytes in, facts or a fault out. It must never guess: what two
+//! readers could take differently is a fault.
+
+pub mod http;
+pub mod jsonrpc;
+pub mod mcp;
