@@ -11,6 +11,8 @@ pub mod fast;
 mod fold;
 pub mod read;
 pub mod slow;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use envelope::{Envelope, Message, MetaVersion, Subject, Text};

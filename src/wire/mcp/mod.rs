@@ -6,6 +6,8 @@
 pub mod era;
 pub mod method;
 pub mod mirror;
+#[cfg(test)]
+mod tests;
 pub mod version;
 
 pub use era::{Era, EraFault};
