@@ -1,0 +1,15 @@
+//! All integration tests in one binary, so that they link once: the real program, real
+//! clients, real sockets. What they need beside cargo is put in place by `cargo xtask test`.
+
+mod admin;
+mod check;
+mod clients;
+mod demo;
+mod house;
+mod keys;
+mod refusals;
+mod reload;
+mod secrecy;
+mod transfer;
+mod transport;
+mod world;

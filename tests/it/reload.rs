@@ -1,0 +1,29 @@
+//! Reload: what changes while requests go on, and what a faulty file does not change.
+
+use crate::world::World;
+
+#[test]
+fn a_changed_file_is_taken_and_a_faulty_one_is_not() {
+    let world = World::new("", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let gateway = world.serve();
+    let mut connection = gateway.connect();
+    assert_eq!(connection.call(&key, "crm.read_x").status, 200);
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    // Faulty: told, and nothing changes.
+    std::fs::write(world.config(), text.replace("crm.read_*", "crm.read_*\"] = {}\n[servers.tools.\"crm.read_*y")).unwrap();
+    gateway.await_said("configuration not reloaded");
+    assert_eq!(connection.call(&key, "crm.read_x").status, 200);
+    // Sound: without a signal, by the change of the file alone.
+    std::fs::write(world.config(), text.replace("[servers.tools.\"crm.read_*\"]\nscopes = [\"crm:read\"]", "[servers.tools.\"crm.read_*\"]\nscopes = [\"crm:admin\"]")).unwrap();
+    gateway.await_said("configuration reloaded");
+    assert_eq!(connection.call(&key, "crm.read_x").reason(), "scope_missing");
+    // Back, by signal, and a setting that needs a restart is told.
+    std::fs::write(world.config(), text.replace("workers = 1", "workers = 2")).unwrap();
+    gateway.signal("HUP");
+    gateway.await_said("change with a restart only");
+    let begun = std::time::Instant::now();
+    while connection.call(&key, "crm.read_x").status != 200 {
+        assert!(begun.elapsed().as_secs() < 5);
+    }
+}
