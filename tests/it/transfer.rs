@@ -74,7 +74,8 @@ fn a_gateway_follows_an_import_of_thousands() {
     let gateway = world.serve();
     let (key, _) = world.issue(&["crm:read"]);
     let lines: Vec<String> = (1..=5_000).map(|n| line(n, 1, "crm:read")).collect();
-    assert!(import(&world, &lines, &[]).ok);
+    let imported = import(&world, &lines, &[]);
+    assert!(imported.ok, "{}", imported.err);
     let begun = std::time::Instant::now();
     while crate::admin::get(&gateway, "/readyz").json()["keys"] != 5_001 {
         assert!(begun.elapsed().as_secs() < 10);
