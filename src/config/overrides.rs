@@ -12,15 +12,15 @@ use super::load::Environment;
 use super::shape::{describe, not_null, type_of};
 
 const PREFIX: &str = "TOLLGATE_";
+const SEPARATOR: &str = "__";
 
 /// Applies every override to the tree.
 pub(super) fn apply(tree: &mut toml::Table, schema: &Schema, environment: &Environment, faults: &mut Faults) {
     for (name, text) in environment.with_prefix(PREFIX) {
         // Without `__` it is a variable of another purpose: a section alone cannot be set.
-        let Some(parts) = name.strip_prefix(PREFIX).filter(|path| path.contains("__")) else { continue };
-        let parts: Vec<&str> = parts.split("__").collect();
+        let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains(SEPARATOR)) else { continue };
         let mut root = Value::Table(std::mem::take(tree));
-        if let Err(accepted) = set(&mut root, schema, &parts, text) {
+        if let Err(accepted) = set(&mut root, schema, Some(path), text) {
             faults.add(name, "an override that fits no setting", accepted);
         }
         if let Value::Table(table) = root {
@@ -29,15 +29,16 @@ pub(super) fn apply(tree: &mut toml::Table, schema: &Schema, environment: &Envir
     }
 }
 
-fn set(value: &mut Value, schema: &Schema, parts: &[&str], text: &str) -> Result<(), String> {
+/// Sets what `path` leads to; without a path, the value itself.
+fn set(value: &mut Value, schema: &Schema, path: Option<&str>, text: &str) -> Result<(), String> {
     let schema = not_null(schema);
-    let Some((part, rest)) = parts.split_first() else {
+    let Some(path) = path else {
         *value = typed(schema, text)?;
         return Ok(());
     };
     match value {
         Value::Table(table) => {
-            let (name, inner) = find(table, schema, part)?;
+            let (name, inner, rest) = find(table, schema, path)?;
             let empty = if type_of(not_null(inner)) == "array" {
                 Value::Array(Vec::new())
             } else {
@@ -46,6 +47,7 @@ fn set(value: &mut Value, schema: &Schema, parts: &[&str], text: &str) -> Result
             set(table.entry(name).or_insert(empty), inner, rest, text)
         }
         Value::Array(items) => {
+            let (part, rest) = first_part(path);
             let count = items.len();
             let item = part.parse::<usize>().ok().and_then(|index| items.get_mut(index));
             let inner = schema.get("items").unwrap_or(&Schema::Null);
@@ -58,19 +60,39 @@ fn set(value: &mut Value, schema: &Schema, parts: &[&str], text: &str) -> Result
     }
 }
 
-/// The member that a part names: one of the schema's, or, in a table with free names, one
-/// that is there and reads the same in capitals.
-fn find<'s>(table: &toml::Table, schema: &'s Schema, part: &str) -> Result<(String, &'s Schema), String> {
+/// The member that the path begins with, and the path beyond it: one of the schema's, or, in
+/// a table with free names, one that is there and reads the same in capitals. Such a name may
+/// itself end in the separator (`crm.*` reads `CRM__`), so the longest that fits is meant.
+fn find<'s, 'p>(
+    table: &toml::Table,
+    schema: &'s Schema,
+    path: &'p str,
+) -> Result<(String, &'s Schema, Option<&'p str>), String> {
     let named = schema.get("properties").and_then(Schema::as_object);
-    if let Some((name, inner)) = named.into_iter().flatten().find(|(name, _)| shout(name) == part) {
-        return Ok((name.clone(), inner));
+    for (name, inner) in named.into_iter().flatten() {
+        if let Some(rest) = beyond(path, name) {
+            return Ok((name.clone(), inner, rest));
+        }
     }
     let Some(open) = schema.get("additionalProperties").filter(|s| s.is_object()) else {
         let known: Vec<String> = named.into_iter().flatten().map(|(name, _)| shout(name)).collect();
-        return Err(format!("one of {} instead of '{part}'", known.join(", ")));
+        return Err(format!("one of {} instead of '{}'", known.join(", "), first_part(path).0));
     };
-    let name = table.keys().find(|name| shout(name) == part).cloned().unwrap_or_else(|| part.to_lowercase());
-    Ok((name, open))
+    let there = table.keys().filter_map(|name| Some((name, beyond(path, name)?))).max_by_key(|(name, _)| name.len());
+    Ok(match there {
+        Some((name, rest)) => (name.clone(), open, rest),
+        None => (first_part(path).0.to_lowercase(), open, first_part(path).1),
+    })
+}
+
+/// What follows the name at the head of the path, if the path begins with it.
+fn beyond<'p>(path: &'p str, name: &str) -> Option<Option<&'p str>> {
+    let rest = path.strip_prefix(shout(name).as_str())?;
+    if rest.is_empty() { Some(None) } else { rest.strip_prefix(SEPARATOR).map(Some) }
+}
+
+fn first_part(path: &str) -> (&str, Option<&str>) {
+    path.split_once(SEPARATOR).map_or((path, None), |(part, rest)| (part, Some(rest)))
 }
 
 fn shout(name: &str) -> String {

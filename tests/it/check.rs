@@ -59,7 +59,6 @@ fn every_kind_of_fault_is_told_with_path_found_and_accepted() {
         (with(listen, "plaintext = \"loopback\"\nadress = \"x\""), "listen.adress: found an unknown setting; accepted: one of address, tls, plaintext, hosts, workers"),
         (with(server, "name = \"crm\"\ntool = {}"), "servers[0].tool: found an unknown setting; accepted: one of name, upstreams"),
         // Missing file.
-        (with(listen, "tls = { certificate = \"no.pem\", private_key = \"no.key\" }"), "listen.tls.certificate: found no file at this path (/nonexistent/no.pem)"),
         (with(server, "name = \"crm\"\ncredential = { header = \"X-Token\", file = \"no.token\" }"), "servers[0].credential.file: found no file at this path"),
         // Plaintext off loopback.
         (with(listen, "plaintext = \"loopback\"\naddress = \"0.0.0.0:8443\"\nhosts = [\"a.example\"]"), "listen.plaintext: found plaintext on 0.0.0.0:8443, which other machines can reach; accepted: listen.tls"),
@@ -96,6 +95,11 @@ fn every_kind_of_fault_is_told_with_path_found_and_accepted() {
 
 #[test]
 fn all_faults_come_at_once() {
+    let told = told(&GOOD.replace("plaintext = \"loopback\"", "tls = { certificate = \"no.pem\", private_key = \"no.key\" }"));
+    for (name, file) in [("certificate", "no.pem"), ("private_key", "no.key")] {
+        let want = format!("listen.tls.{name}: found no file at this path (/nonexistent/{file})");
+        assert!(told.contains(&want), "{want}\n  in: {told}");
+    }
     let text = "[listen]\naddress = 5\nplaintext = \"yes\"\nfoo = 1\n[bounds]\nhead = \"10\"\n[keys]\ndefault_plan = \"gold\"\n[[servers]]\nname = \"A\"\nupstreams = []\n";
     let faults = check(text).unwrap_err();
     let paths: Vec<&str> = faults.0.iter().map(|fault| fault.path.as_str()).collect();

@@ -1,6 +1,8 @@
 //! All integration tests in one binary, so that they link once: the real program, real
 //! clients, real sockets. What they need beside cargo is put in place by `cargo xtask test`.
 
+#![expect(unreachable_pub, reason = "the world is read like a library by the files beside it")]
+
 mod admin;
 mod check;
 mod clients;

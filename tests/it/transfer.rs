@@ -5,7 +5,7 @@ use crate::world::World;
 fn line(id: u32, version: u32, scope: &str) -> String {
     format!(
         r#"{{"key_id":"mcp_live_{id:016}","key_hash":"sha256:{}","scopes":["{scope}"],"status":"active","name":"n","created_at":"2026-11-23T08:00:00Z","version":{version},"colour":"kept"}}"#,
-        format!("{id:02}").repeat(32)
+        format!("{:02}", id % 100).repeat(32)
     )
 }
 
