@@ -1,1 +1,38 @@
-fn main() {}
+//! What has to be installed, generated or proved around cargo.
+//!
+//! `cargo xtask test` on a machine with Rust and a C compiler installs the rest and tests
+//! everything; `cargo xtask prove AREA` runs the same code with full counts and keeps the
+//! results. It never changes a source file, except those that `generate` names.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
+
+mod generate;
+mod install;
+mod prove;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask test          install what the tests need and run all of them, with reduced counts
+cargo xtask prove AREA    the full counts of one area, results kept in benches/record/
+cargo xtask generate      write config/tollgate.toml and its JSON Schema from the code";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => test::all(),
+        ["prove", area] => prove::area(area),
+        ["generate"] => generate::documents(),
+        _ => Err(format!("{USAGE}\n\nareas: {}", prove::names())),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(said) => {
+            eprintln!("{said}");
+            ExitCode::FAILURE
+        }
+    }
+}

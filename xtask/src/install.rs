@@ -1,0 +1,106 @@
+//! What the tests need beside cargo: Python and Node with the official clients, cargo-deny.
+//!
+//! Everything goes below `target/test-environment`, except packages of the system, which are
+//! installed only where they are missing and the user may. Nothing is installed twice.
+
+use std::path::Path;
+
+use crate::step::{Done, cargo, environment, program, root, run, works};
+
+/// The newest stable release at the time of writing; it runs without an advisory database.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Installs all of it.
+pub(crate) fn everything() -> Done {
+    system()?;
+    python()?;
+    typescript()?;
+    cargo_deny()
+}
+
+/// The path of cargo-deny.
+pub(crate) fn cargo_deny_path() -> std::path::PathBuf {
+    environment().join("tools/bin/cargo-deny")
+}
+
+/// Interpreters, from the packages of Debian and its like.
+fn system() -> Done {
+    let mut missing = Vec::new();
+    if !works("python3", &["-c", "import venv, ensurepip"]) {
+        missing.extend(["python3", "python3-venv"]);
+    }
+    if !works("node", &["--version"]) || !works("npm", &["--version"]) {
+        missing.extend(["nodejs", "npm"]);
+    }
+    if !works("curl", &["--version"]) {
+        missing.push("curl");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let wanted = missing.join(", ");
+    if !works("apt-get", &["--version"]) {
+        return Err(format!("the tests need {wanted}; install them, as there is no apt-get to do it with"));
+    }
+    let user = program("id", &["-u"]).output().map_err(|fault| format!("id: {fault}"))?;
+    let root_user = user.stdout.trim_ascii() == b"0";
+    let apt = |arguments: &[&str]| {
+        let mut command = if root_user { program("apt-get", &[]) } else { program("sudo", &["-n", "apt-get"]) };
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    run("read the package lists", apt(&["update", "--quiet"]))?;
+    let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
+    run(&format!("install {wanted}"), apt(&[&install[..], &missing].concat()))
+}
+
+/// A virtual environment with the official Python client.
+fn python() -> Done {
+    let (wanted, venv) = (root().join("tests/clients/python/requirements.txt"), environment().join("python"));
+    once(&wanted, &venv.join("installed"), || {
+        let venv = venv.display().to_string();
+        run("make a Python environment", program("python3", &["-m", "venv", "--clear", &venv]))?;
+        let (pip, wanted) = (format!("{venv}/bin/pip"), wanted.display().to_string());
+        let arguments = ["install", "--quiet", "--disable-pip-version-check", "--requirement", &wanted];
+        run("install the Python client", program(pip, &arguments))
+    })
+}
+
+/// The official TypeScript client, from the lock file.
+fn typescript() -> Done {
+    let (from, to) = (root().join("tests/clients/typescript"), environment().join("typescript"));
+    std::fs::create_dir_all(&to).map_err(|fault| format!("{}: {fault}", to.display()))?;
+    for file in ["package.json", "package-lock.json", "drive.mjs"] {
+        std::fs::copy(from.join(file), to.join(file)).map_err(|fault| format!("{file}: {fault}"))?;
+    }
+    once(&from.join("package-lock.json"), &to.join("installed"), || {
+        let mut npm = program("npm", &["ci", "--no-audit", "--no-fund", "--silent"]);
+        npm.current_dir(&to);
+        run("install the TypeScript client", npm)
+    })
+}
+
+fn cargo_deny() -> Done {
+    let tools = environment().join("tools");
+    let wanted = format!("cargo-deny {CARGO_DENY}");
+    let there = program(cargo_deny_path(), &["--version"]).output();
+    if there.is_ok_and(|output| output.stdout.trim_ascii() == wanted.as_bytes()) {
+        return Ok(());
+    }
+    let (tools, build) = (tools.display().to_string(), environment().join("tools-build").display().to_string());
+    let mut install = cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--force"]);
+    install.args(["--root", &tools, "--target-dir", &build]);
+    run("install cargo-deny", install)?;
+    // Hundreds of megabytes that nothing needs any more.
+    std::fs::remove_dir_all(&build).map_err(|fault| format!("{build}: {fault}"))
+}
+
+/// Runs an installation unless `mark` shows that this very file was installed from before.
+fn once(wanted: &Path, mark: &Path, install: impl FnOnce() -> Done) -> Done {
+    let text = std::fs::read(wanted).map_err(|fault| format!("{}: {fault}", wanted.display()))?;
+    if std::fs::read(mark).is_ok_and(|installed| installed == text) {
+        return Ok(());
+    }
+    install()?;
+    std::fs::write(mark, text).map_err(|fault| format!("{}: {fault}", mark.display()))
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask prove AREA`: the full counts of what `test` runs reduced, results kept.
+//!
+//! A result is written only when the run held what it must; a failed run leaves the record
+//! of the last good one.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::process::Command;
+
+use crate::install;
+use crate::step::{Done, cargo, lines, program, root, run};
+
+/// An area, what it runs.
+type Area = (&'static str, fn() -> Done);
+
+const AREAS: [Area; 4] = [("clients", clients), ("keys", keys), ("overhead", overhead), ("stages", stages)];
+
+/// The areas there are.
+pub(crate) fn names() -> String {
+    AREAS.map(|(name, _)| name).join(", ")
+}
+
+/// Proves one area.
+pub(crate) fn area(name: &str) -> Done {
+    let (_, prove) = AREAS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| format!("no area {name}; there are {}", names()))?;
+    prove()
+}
+
+/// The official clients and the whole of the integration tests, with full counts.
+fn clients() -> Done {
+    install::everything()?;
+    run("the clients that tests drive", cargo(&["build", "--quiet", "--examples"]))?;
+    let mut tests = cargo(&["test", "--test", "it"]);
+    tests.env("TOLLGATE_TEST_STRENGTH", "full");
+    let said = lines("integration tests, full counts", tests)?;
+    keep("clients.txt", &said, |line| line.starts_with("test "))
+}
+
+/// How soon a running gateway knows of a change to a key.
+fn keys() -> Done {
+    run("build", cargo(&["build", "--release", "--quiet"]))?;
+    let mut tests = cargo(&["test", "--release", "--test", "it", "keys::", "--", "--nocapture", "--test-threads=1"]);
+    tests.env("TOLLGATE_TEST_STRENGTH", "full");
+    let said = lines("changes of keys, full counts", tests)?;
+    keep("keys.txt", &said, |line| line.contains(" ms") || line.starts_with("test "))
+}
+
+/// Every stage of the request path beside its naive version.
+fn stages() -> Done {
+    let said = lines("benches", cargo(&["bench", "--package", "tollgate", "--", "--quiet"]))?;
+    keep("stages.txt", &said, |line| line.contains("time:"))
+}
+
+/// The gateway beside the floor, all protocols.
+fn overhead() -> Done {
+    let arguments = ["--rounds", "7", "--seconds", "5", "--protocols", "h1,h1-tls,h2-tls"];
+    measure(&arguments, Some("benches/record/overhead.json"))
+}
+
+/// The gateway beside the floor, briefly: it must work and stay near its ratio. The limit
+/// leaves room for what a noisy machine does to three short rounds; the record is what counts.
+pub(crate) fn overhead_in_short() -> Done {
+    measure(&["--rounds", "3", "--seconds", "1", "--protocols", "h1-tls", "--max-ratio", "1.60"], None)
+}
+
+fn measure(arguments: &[&str], record: Option<&str>) -> Done {
+    run("build for measuring", cargo(&["build", "--quiet", "--release", "--workspace", "--bins"]))?;
+    let mut command = program(root().join("target/release/loadtest"), &["overhead"]);
+    command.args(["--gateway", "target/release/tollgate"]).args(arguments);
+    if let Some(record) = record {
+        command.args(["--max-ratio", "1.25", "--json", record]);
+    }
+    run("the gateway beside the floor", command)
+}
+
+fn keep(file: &str, said: &[String], wanted: impl Fn(&str) -> bool) -> Done {
+    let path = root().join("benches/record").join(file);
+    let write = || {
+        let mut record = File::create(&path)?;
+        writeln!(record, "# {} on {}", env!("CARGO_PKG_VERSION"), machine())?;
+        said.iter().filter(|line| wanted(line)).try_for_each(|line| writeln!(record, "{line}"))
+    };
+    write().map_err(|fault: std::io::Error| format!("{}: {fault}", path.display()))
+}
+
+/// The machine as results name it: processor, cores, kernel.
+fn machine() -> String {
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let kernel = Command::new("uname").arg("-sr").output().map(|output| output.stdout).unwrap_or_default();
+    let kernel = String::from_utf8_lossy(&kernel);
+    format!("{}, {cores} cores, {}", model.map_or("unknown processor", |(_, name)| name), kernel.trim())
+}
