@@ -20,7 +20,7 @@ pub(super) fn apply(tree: &mut toml::Table, schema: &Schema, environment: &Envir
         // Without `__` it is a variable of another purpose: a section alone cannot be set.
         let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains(SEPARATOR)) else { continue };
         let mut root = Value::Table(std::mem::take(tree));
-        if let Err(accepted) = set(&mut root, schema, Some(path), text) {
+        if let Err(accepted) = set(&mut root, schema, &format!("{SEPARATOR}{path}"), text) {
             faults.add(name, "an override that fits no setting", accepted);
         }
         if let Value::Table(table) = root {
@@ -29,10 +29,11 @@ pub(super) fn apply(tree: &mut toml::Table, schema: &Schema, environment: &Envir
     }
 }
 
-/// Sets what `path` leads to; without a path, the value itself.
-fn set(value: &mut Value, schema: &Schema, path: Option<&str>, text: &str) -> Result<(), String> {
+/// Sets what `path` leads to. A path is empty, for the value itself, or every part of it has
+/// the separator before it.
+fn set(value: &mut Value, schema: &Schema, path: &str, text: &str) -> Result<(), String> {
     let schema = not_null(schema);
-    let Some(path) = path else {
+    let Some(path) = path.strip_prefix(SEPARATOR) else {
         *value = typed(schema, text)?;
         return Ok(());
     };
@@ -67,7 +68,7 @@ fn find<'s, 'p>(
     table: &toml::Table,
     schema: &'s Schema,
     path: &'p str,
-) -> Result<(String, &'s Schema, Option<&'p str>), String> {
+) -> Result<(String, &'s Schema, &'p str), String> {
     let named = schema.get("properties").and_then(Schema::as_object);
     for (name, inner) in named.into_iter().flatten() {
         if let Some(rest) = beyond(path, name) {
@@ -78,21 +79,22 @@ fn find<'s, 'p>(
         let known: Vec<String> = named.into_iter().flatten().map(|(name, _)| shout(name)).collect();
         return Err(format!("one of {} instead of '{}'", known.join(", "), first_part(path).0));
     };
-    let there = table.keys().filter_map(|name| Some((name, beyond(path, name)?))).max_by_key(|(name, _)| name.len());
-    Ok(match there {
+    let there = table.keys().filter_map(|name| Some((name, beyond(path, name)?)));
+    let (new, after) = first_part(path);
+    Ok(match there.max_by_key(|(name, _)| name.len()) {
         Some((name, rest)) => (name.clone(), open, rest),
-        None => (first_part(path).0.to_lowercase(), open, first_part(path).1),
+        None => (new.to_lowercase(), open, after),
     })
 }
 
 /// What follows the name at the head of the path, if the path begins with it.
-fn beyond<'p>(path: &'p str, name: &str) -> Option<Option<&'p str>> {
+fn beyond<'p>(path: &'p str, name: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(shout(name).as_str())?;
-    if rest.is_empty() { Some(None) } else { rest.strip_prefix(SEPARATOR).map(Some) }
+    (rest.is_empty() || rest.starts_with(SEPARATOR)).then_some(rest)
 }
 
-fn first_part(path: &str) -> (&str, Option<&str>) {
-    path.split_once(SEPARATOR).map_or((path, None), |(part, rest)| (part, Some(rest)))
+fn first_part(path: &str) -> (&str, &str) {
+    path.find(SEPARATOR).and_then(|end| path.split_at_checked(end)).unwrap_or((path, ""))
 }
 
 fn shout(name: &str) -> String {

@@ -232,7 +232,7 @@ mod tests {
         metrics.unrouted.add(0, Denial::RouteUnknown.index());
         let mut seen = Vec::new();
         metrics.each_request(|server, tool, outcome, count| {
-            seen.push((server.to_owned(), tool.to_owned(), outcome, count))
+            seen.push((server.to_owned(), tool.to_owned(), outcome, count));
         });
         assert_eq!(seen, [("crm".into(), "crm.*".into(), Outcome::Denied, 2)]);
         let mut denials = Vec::new();

@@ -77,14 +77,19 @@ fn official_clients_work_and_show_refusals() {
     let folder = TempDir::new().unwrap();
     let demo = Demo::start(folder.path());
     let key = demo.text("key");
-    let issue = |name: &str| demo.run(&["key", "issue", "--json", "--name", name, "--scope", "notes:read"]).json();
+    let issue =
+        |name: &str| demo.run(&["key", "issue", "--json", "--name", name, "--scope", "notes:read"]).json();
     let revoked = issue("revoked");
     let revoked_key = revoked["key"].as_str().unwrap();
     assert!(demo.run(&["key", "revoke", revoked["key_id"].as_str().unwrap()]).ok);
     let wrong_key = format!("{}x", &key[..key.len() - 1]);
     for client in &CLIENTS {
         let full = client.run(&demo, &key, "full");
-        assert_eq!((full["ok"].as_bool(), full["protocol"].as_str()), (Some(true), Some(client.protocol)), "{full}");
+        assert_eq!(
+            (full["ok"].as_bool(), full["protocol"].as_str()),
+            (Some(true), Some(client.protocol)),
+            "{full}"
+        );
         streamed(&full);
         for (key, scenario, sentence) in [
             (wrong_key.as_str(), "connect", "the API key is not valid"),
@@ -94,7 +99,10 @@ fn official_clients_work_and_show_refusals() {
             let refused = client.run(&demo, key, scenario);
             let text = refused["error"]["text"].as_str().unwrap_or_default();
             assert!(text.contains(sentence), "{} {scenario}: {refused}", client.name);
-            assert!(!refused["error"]["message"].as_str().unwrap_or_default().contains("timed out"), "{refused}");
+            assert!(
+                !refused["error"]["message"].as_str().unwrap_or_default().contains("timed out"),
+                "{refused}"
+            );
         }
         let cancelled = client.run(&demo, &key, "cancel");
         assert_eq!(cancelled["ok"], true, "{cancelled}");
@@ -106,7 +114,8 @@ fn official_clients_work_and_show_refusals() {
 /// Progress arrived while the report was being built, not with its result.
 fn streamed(full: &Value) {
     let progress = &full["progress"];
-    let arrivals: Vec<f64> = progress["arrivals_ms"].as_array().unwrap().iter().map(|ms| ms.as_f64().unwrap()).collect();
+    let arrivals: Vec<f64> =
+        progress["arrivals_ms"].as_array().unwrap().iter().map(|ms| ms.as_f64().unwrap()).collect();
     let result = progress["result_ms"].as_f64().unwrap();
     assert!(arrivals.len() >= 3, "{progress}");
     assert!(result - arrivals[0] > 300.0, "buffered: {progress}");

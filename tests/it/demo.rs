@@ -37,7 +37,13 @@ impl Demo {
     }
 
     pub fn stop(mut self) -> bool {
-        assert!(Command::new("kill").args(["-s", "INT", &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", "INT", &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
         self.child.wait().unwrap().success()
     }
 }
@@ -67,18 +73,39 @@ fn the_printed_curl_line_works_when_pasted_and_a_second_start_reuses_the_folder(
             assert!(lines.read_line(&mut page).unwrap() > 0, "{page}");
         }
         let curl = page.lines().find(|line| line.trim_start().starts_with("curl ")).unwrap();
-        let answer = Command::new("sh").args(["-c", &format!("{curl} --silent --show-error")]).output().unwrap();
+        let answer =
+            Command::new("sh").args(["-c", &format!("{curl} --silent --show-error")]).output().unwrap();
         let text = String::from_utf8_lossy(&answer.stdout);
-        assert!(text.contains("\"name\":\"notes_search\""), "{text}{}", String::from_utf8_lossy(&answer.stderr));
+        assert!(
+            text.contains("\"name\":\"notes_search\""),
+            "{text}{}",
+            String::from_utf8_lossy(&answer.stderr)
+        );
         // The client configuration is JSON with url and headers.
         let start = page.find("{\n  \"mcpServers\"").unwrap();
-        let config: Value = serde_json::Deserializer::from_str(&page[start..]).into_iter().next().unwrap().unwrap();
+        let config: Value =
+            serde_json::Deserializer::from_str(&page[start..]).into_iter().next().unwrap().unwrap();
         let server = &config["mcpServers"]["tollgate-demo"];
-        assert!(server["url"].as_str().unwrap().ends_with("/notes/mcp") && server["headers"]["Authorization"].is_string());
+        assert!(
+            server["url"].as_str().unwrap().ends_with("/notes/mcp")
+                && server["headers"]["Authorization"].is_string()
+        );
         // While it runs, a second one on the port is refused in one sentence.
-        let second = tollgate(&["demo", "--port", &port.to_string(), "--data", folder.path().join("other").to_str().unwrap()]);
-        assert!(!second.ok && second.err.contains("the port is in use") && second.err.lines().count() == 1, "{}", second.err);
-        assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+        let second = tollgate(&[
+            "demo",
+            "--port",
+            &port.to_string(),
+            "--data",
+            folder.path().join("other").to_str().unwrap(),
+        ]);
+        assert!(
+            !second.ok && second.err.contains("the port is in use") && second.err.lines().count() == 1,
+            "{}",
+            second.err
+        );
+        assert!(
+            Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success()
+        );
         assert!(child.wait().unwrap().success());
         authority.push(std::fs::read(data.join("ca.pem")).unwrap());
     }
@@ -92,7 +119,11 @@ fn what_cannot_be_is_said_in_one_sentence() {
     std::fs::write(&file, "").unwrap();
     for place in [file.clone(), file.join("beneath"), "/proc/tollgate-demo".into()] {
         let ran = tollgate(&["demo", "--port", "0", "--data", place.to_str().unwrap()]);
-        assert!(!ran.ok && ran.err.contains("cannot be written") && ran.err.contains("--data"), "{}", ran.err);
+        assert!(
+            !ran.ok && ran.err.contains("cannot be written") && ran.err.contains("--data"),
+            "{}",
+            ran.err
+        );
         assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
     }
 }

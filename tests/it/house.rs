@@ -5,8 +5,22 @@ use std::path::{Path, PathBuf};
 
 /// Which floor each module of the library lives on.
 const FLOORS: [(&str, u8); 16] = [
-    ("base", 0), ("wire", 1), ("policy", 2), ("telemetry", 2), ("config", 3), ("registry", 3), ("net", 3), ("upstream", 3),
-    ("state", 3), ("gateway", 4), ("control", 4), ("admin", 5), ("cli", 5), ("app", 6), ("main", 7), ("lib", 7),
+    ("base", 0),
+    ("wire", 1),
+    ("policy", 2),
+    ("telemetry", 2),
+    ("config", 3),
+    ("registry", 3),
+    ("net", 3),
+    ("upstream", 3),
+    ("state", 3),
+    ("gateway", 4),
+    ("control", 4),
+    ("admin", 5),
+    ("cli", 5),
+    ("app", 6),
+    ("main", 7),
+    ("lib", 7),
 ];
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
@@ -40,13 +54,18 @@ fn modules_name_lower_floors_only() {
         // What a test of a module reaches for is its own affair.
         let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         for reference in product.split("crate::").skip(1) {
-            let name: String = reference.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let name: String =
+                reference.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
             if let Some(other) = floors.get(name.as_str()).filter(|_| name != own)
                 && *other >= floor
             {
                 wrong.push(format!("{} names {name}", path.display()));
             }
-            assert!(!name.is_empty() || !reference.starts_with('{'), "{}: name the module before the brace", path.display());
+            assert!(
+                !name.is_empty() || !reference.starts_with('{'),
+                "{}: name the module before the brace",
+                path.display()
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -80,7 +99,8 @@ fn files_are_short_and_say_what_they_are_for() {
 
 #[test]
 fn every_refusal_is_documented() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/REFUSALS.md")).unwrap();
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/REFUSALS.md")).unwrap();
     for row in &tollgate::base::denial::TABLE {
         let line = format!("| `{}` | {} | {} |", row.reason, row.status, row.code);
         assert!(text.contains(&line), "{line} is not in docs/REFUSALS.md");

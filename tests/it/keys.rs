@@ -41,7 +41,23 @@ fn the_life_of_a_key_is_seen_by_a_running_gateway() {
     // Narrowed and widened.
     assert!(world.run(&["key", "set", &id, "--scope", "other:scope"]).ok);
     until(&mut connection, &second, "scope_missing");
-    assert!(world.run(&["key", "set", &id, "--scope", "crm:**", "--owner", "new", "--plan", "standard", "--expires", "never"]).ok);
+    assert!(
+        world
+            .run(&[
+                "key",
+                "set",
+                &id,
+                "--scope",
+                "crm:**",
+                "--owner",
+                "new",
+                "--plan",
+                "standard",
+                "--expires",
+                "never"
+            ])
+            .ok
+    );
     until(&mut connection, &second, "");
     // Expired, by a time that comes.
     assert!(world.run(&["key", "set", &id, "--expires", "1s"]).ok);
@@ -84,8 +100,14 @@ fn list_and_show_never_show_a_hash_in_full() {
     let export = world.run(&["key", "export"]).out;
     let hash = export.split("sha256:").nth(1).unwrap().split('"').next().unwrap().to_owned();
     assert_eq!(hash.len(), 64);
-    for arguments in [vec!["key", "list"], vec!["key", "list", "--json"], vec!["key", "show", &id], vec!["key", "show", &id, "--json"],
-                      vec!["key", "revoke", &id], vec!["key", "revoke", &id, "--json"]] {
+    for arguments in [
+        vec!["key", "list"],
+        vec!["key", "list", "--json"],
+        vec!["key", "show", &id],
+        vec!["key", "show", &id, "--json"],
+        vec!["key", "revoke", &id],
+        vec!["key", "revoke", &id, "--json"],
+    ] {
         let ran = world.run(&arguments);
         assert!(ran.ok && ran.out.contains(&id), "{arguments:?}: {}{}", ran.out, ran.err);
         assert!(!ran.out.contains(&hash) && !ran.out.contains(&key), "{arguments:?}");
@@ -94,7 +116,8 @@ fn list_and_show_never_show_a_hash_in_full() {
 
 #[test]
 fn wishes_that_cannot_be_met_are_told_in_one_sentence() {
-    let world = World::new("[scopes]\n\"crm:read\" = \"\"\n\"crm:write:activity\" = \"\"\n[plans.standard]\n", "");
+    let world =
+        World::new("[scopes]\n\"crm:read\" = \"\"\n\"crm:write:activity\" = \"\"\n[plans.standard]\n", "");
     let issue = |extra: &[&str]| world.run(&[&["key", "issue", "--name", "n"], extra].concat());
     for (arguments, word) in [
         (vec!["--scope", "crm:raed"], "grants nothing"),
@@ -104,7 +127,11 @@ fn wishes_that_cannot_be_met_are_told_in_one_sentence() {
         (vec!["--scope", "crm:read", "--expires", "2001-01-01T00:00:00Z"], "has passed"),
     ] {
         let ran = issue(&arguments);
-        assert!(!ran.ok && ran.err.contains(word) && ran.err.lines().count() == 1, "{arguments:?}: {}", ran.err);
+        assert!(
+            !ran.ok && ran.err.contains(word) && ran.err.lines().count() == 1,
+            "{arguments:?}: {}",
+            ran.err
+        );
         assert!(ran.out.is_empty());
     }
     assert!(issue(&["--scope", "crm:**"]).ok);
@@ -119,14 +146,17 @@ fn explain_decides_as_the_gateway_does() {
     let (key, id) = world.issue(&["crm:read"]);
     let gateway = world.serve();
     for tool in ["crm.read_x", "crm.write_activity", "crm.unheard_of"] {
-        let explained = world.run(&["explain", "--key", &id, "--server", "crm", "--tool", tool, "--json"]).json();
+        let explained =
+            world.run(&["explain", "--key", &id, "--server", "crm", "--tool", tool, "--json"]).json();
         let answer = gateway.connect().call(&key, tool);
         assert_eq!(explained["allowed"], answer.status == 200, "{explained}");
         if answer.status != 200 {
             assert_eq!(explained["reason"], answer.reason());
         }
     }
-    let missing = world.run(&["explain", "--key", &id, "--server", "crm", "--tool", "crm.write_activity", "--json"]).json();
+    let missing = world
+        .run(&["explain", "--key", &id, "--server", "crm", "--tool", "crm.write_activity", "--json"])
+        .json();
     assert_eq!(missing["missing_scopes"], serde_json::json!(["crm:write:activity"]));
     assert_eq!(missing["rule"], "servers.tools.\"crm.write_activity\"");
 }
@@ -140,7 +170,14 @@ fn a_change_is_seen_within_milliseconds() {
     let (hasher, clock) = (Hasher::new(&[]), Clock::system());
     let mut times = Vec::new();
     for _ in 0..strength(60, 1_000) {
-        let wish = operations::Wish { env: Env::Live, name: "n".into(), owner: None, scopes: vec!["crm:read".into()], plan: None, expires_at: None };
+        let wish = operations::Wish {
+            env: Env::Live,
+            name: "n".into(),
+            owner: None,
+            scopes: vec!["crm:read".into()],
+            plan: None,
+            expires_at: None,
+        };
         let issued = operations::issue(&mut registry, &hasher, wish, clock.now()).unwrap();
         let (id, key): (KeyId, String) = (issued.record.key_id, issued.key.reveal());
         times.push(("issue", until(&mut connection, &key, "")));
@@ -153,10 +190,18 @@ fn a_change_is_seen_within_milliseconds() {
     // The distribution is printed, not judged: a busy machine is no fault of the logic. What
     // is judged is that every change arrived (see `until`) and that none took a reload.
     for kind in ["issue", "rotate", "revoke"] {
-        let mut ms: Vec<f64> = times.iter().filter(|(k, _)| *k == kind).map(|(_, t)| t.as_secs_f64() * 1e3).collect();
+        let mut ms: Vec<f64> =
+            times.iter().filter(|(k, _)| *k == kind).map(|(_, t)| t.as_secs_f64() * 1e3).collect();
         ms.sort_by(f64::total_cmp);
-        let at = |q: f64| ms[((ms.len() - 1) as f64 * q) as usize];
-        println!("{kind}: {} changes, ms until seen: p50 {:.1} p90 {:.1} p99 {:.1} max {:.1}", ms.len(), at(0.5), at(0.9), at(0.99), at(1.0));
+        let at = |percent: usize| ms[(ms.len() - 1) * percent / 100];
+        println!(
+            "{kind}: {} changes, ms until seen: p50 {:.1} p90 {:.1} p99 {:.1} max {:.1}",
+            ms.len(),
+            at(50),
+            at(90),
+            at(99),
+            at(100)
+        );
     }
     assert!(!gateway.said().contains("loading all keys"));
 }

@@ -2,6 +2,15 @@
 //! clients, real sockets. What they need beside cargo is put in place by `cargo xtask test`.
 
 #![expect(unreachable_pub, reason = "the world is read like a library by the files beside it")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking, and says where"
+)]
+#![expect(clippy::disallowed_methods, reason = "threads of a test sleep; no worker is among them")]
+#![expect(clippy::too_many_lines, reason = "a table of cases is read whole")]
 
 mod admin;
 mod check;

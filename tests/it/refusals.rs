@@ -6,7 +6,11 @@ use crate::world::{META, World, call, call_headers};
 
 fn refused(answer: &crate::world::Answer, status: u16, code: i64, reason: &str) {
     let body = answer.json();
-    assert_eq!((answer.status, body["error"]["code"].as_i64(), answer.reason().as_str()), (status, Some(code), reason), "{answer:?}");
+    assert_eq!(
+        (answer.status, body["error"]["code"].as_i64(), answer.reason().as_str()),
+        (status, Some(code), reason),
+        "{answer:?}"
+    );
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(body["jsonrpc"], "2.0");
     assert!(body["error"]["message"].as_str().unwrap().len() > 10);
@@ -31,17 +35,32 @@ fn keys_that_are_missing_wrong_or_conflicting() {
     let (other, _) = World::new("", "").issue(&["crm:read"]);
     let (head, tail) = key.split_at(key.len() - 1);
     let mistyped = format!("{head}{}", if tail == "a" { "b" } else { "a" });
-    let answers = ["short", &other, &mistyped].map(|key| post(&mut connection, &[("Authorization", format!("Bearer {key}"))]));
+    let answers = ["short", &other, &mistyped]
+        .map(|key| post(&mut connection, &[("Authorization", format!("Bearer {key}"))]));
     for answer in &answers {
         refused(answer, 401, 40101, "invalid_key");
         assert_eq!(answer.body, answers[0].body);
     }
     refused(&post(&mut connection, &[("Authorization", "Basic abc".into())]), 401, 40101, "invalid_key");
-    refused(&post(&mut connection, &[("Authorization", format!("Bearer {key}")), ("X-API-Key", other)]), 400, 40001, "conflicting_keys");
+    refused(
+        &post(&mut connection, &[("Authorization", format!("Bearer {key}")), ("X-API-Key", other)]),
+        400,
+        40001,
+        "conflicting_keys",
+    );
     assert_eq!(post(&mut connection, &[("X-API-Key", key.clone())]).status, 200);
-    assert_eq!(post(&mut connection, &[("X-API-Key", key.clone()), ("Authorization", format!("bearer {key}"))]).status, 200);
+    assert_eq!(
+        post(&mut connection, &[("X-API-Key", key.clone()), ("Authorization", format!("bearer {key}"))])
+            .status,
+        200
+    );
     // A key in the query is never read.
-    let in_query = connection.request("POST", &format!("/crm/mcp?key={key}"), &call_headers("crm.read_x"), &call("crm.read_x"));
+    let in_query = connection.request(
+        "POST",
+        &format!("/crm/mcp?key={key}"),
+        &call_headers("crm.read_x"),
+        &call("crm.read_x"),
+    );
     refused(&in_query, 401, 40100, "missing_key");
 }
 
@@ -58,8 +77,15 @@ fn permission_is_decided_by_the_body_and_names_what_is_missing() {
     refused(&connection.call(&key, "crm.unheard_of"), 403, 40306, "not_configured");
     assert!(world.recorder.seen().is_empty(), "a refused call reached the upstream");
     let metrics = crate::admin::get(&gateway, "/metrics").text().to_owned();
-    assert!(metrics.contains(r#"tollgate_denials_total{server="crm",reason="scope_missing"} 1"#), "{metrics}");
-    assert!(metrics.contains(r#"tollgate_requests_total{server="crm",tool="crm.write_activity",outcome="denied"} 1"#));
+    assert!(
+        metrics.contains(r#"tollgate_denials_total{server="crm",reason="scope_missing"} 1"#),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains(
+            r#"tollgate_requests_total{server="crm",tool="crm.write_activity",outcome="denied"} 1"#
+        )
+    );
     assert!(!metrics.contains("unheard_of"), "a client's word is a label");
 }
 
@@ -79,14 +105,28 @@ fn every_way_to_a_thing_needs_the_thing() {
     assert_eq!(ask("tools/list", "", None).status, 200);
     assert_eq!(ask("prompts/get", r#""name":"p","#, Some("p")).status, 200);
     assert_eq!(ask("resources/read", r#""uri":"crm://public/a","#, Some("crm://public/a")).status, 200);
-    assert_eq!(ask("resources/read", r#""uri":"crm://secret/a","#, Some("crm://secret/a")).reason(), "not_configured");
-    assert_eq!(ask("resources/read", r#""uri":"crm://public/../secret","#, Some("crm://public/../secret")).reason(), "not_configured");
-    assert_eq!(ask("completion/complete", r#""ref":{"type":"ref/resource","uri":"crm://secret/a"},"#, None).reason(), "not_configured");
+    assert_eq!(
+        ask("resources/read", r#""uri":"crm://secret/a","#, Some("crm://secret/a")).reason(),
+        "not_configured"
+    );
+    assert_eq!(
+        ask("resources/read", r#""uri":"crm://public/../secret","#, Some("crm://public/../secret")).reason(),
+        "not_configured"
+    );
+    assert_eq!(
+        ask("completion/complete", r#""ref":{"type":"ref/resource","uri":"crm://secret/a"},"#, None).reason(),
+        "not_configured"
+    );
     assert_eq!(ask("completion/complete", r#""ref":{"type":"ref/prompt","name":"p"},"#, None).status, 200);
-    let listen = |uri: &str| format!(r#""notifications":{{"toolsListChanged":true,"resourceSubscriptions":["{uri}"]}},"#);
+    let listen = |uri: &str| {
+        format!(r#""notifications":{{"toolsListChanged":true,"resourceSubscriptions":["{uri}"]}},"#)
+    };
     assert_eq!(ask("subscriptions/listen", &listen("crm://public/a"), None).status, 200);
     assert_eq!(ask("subscriptions/listen", &listen("crm://secret/a"), None).reason(), "not_configured");
-    assert_eq!(ask("subscriptions/listen", r#""notifications":{"taskIds":["t"]},"#, None).reason(), "method_denied");
+    assert_eq!(
+        ask("subscriptions/listen", r#""notifications":{"taskIds":["t"]},"#, None).reason(),
+        "method_denied"
+    );
     assert_eq!(ask("tasks/get", r#""taskId":"t","#, None).reason(), "method_denied");
     let unknown = ask("made/up", "", None);
     assert_eq!((unknown.status, unknown.json()["error"]["code"].as_i64()), (404, Some(-32601)));
@@ -117,7 +157,9 @@ fn host_origin_route_method_and_media_type() {
         }
         headers
     };
-    let post = |path: &str, extra: &[(&'static str, &str)], body: &str| gateway.connect().request("POST", path, &with(extra), body);
+    let post = |path: &str, extra: &[(&'static str, &str)], body: &str| {
+        gateway.connect().request("POST", path, &with(extra), body)
+    };
     let body = call("crm.read_x");
     refused(&post("/crm/mcp", &[("Host", "evil.example.com")], &body), 421, 42100, "host_denied");
     refused(&post("/crm/mcp", &[("Host", "127.0.0.1@evil")], &body), 421, 42100, "host_denied");
@@ -127,7 +169,12 @@ fn host_origin_route_method_and_media_type() {
     assert_eq!(post("/crm/mcp", &[("Origin", "https://agent.example.com")], &body).status, 200);
     refused(&post("/other/mcp", &[], &body), 404, 40401, "route_unknown");
     refused(&post("/crm/mcp/", &[], &body), 404, 40401, "route_unknown");
-    refused(&post("/crm/mcp", &[("Content-Type", "text/plain")], &body), 415, 41500, "unsupported_media_type");
+    refused(
+        &post("/crm/mcp", &[("Content-Type", "text/plain")], &body),
+        415,
+        41500,
+        "unsupported_media_type",
+    );
     refused(&post("/crm/mcp", &[("Content-Encoding", "gzip")], &body), 415, 41500, "unsupported_media_type");
     assert_eq!(post("/crm/mcp", &[("Content-Type", "Application/JSON; charset=utf-8")], &body).status, 200);
     let large = body.replace("{}", &format!("{{\"a\":\"{}\"}}", "x".repeat(3_000)));
@@ -137,7 +184,12 @@ fn host_origin_route_method_and_media_type() {
     assert_eq!(put.header("allow"), Some("POST, GET, DELETE"));
     let get = gateway.connect().request("GET", "/crm/mcp", &with(&[]), "");
     assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
-    for path in ["/.well-known/oauth-protected-resource/crm/mcp", "/.well-known/oauth-authorization-server", "/authorize", "/"] {
+    for path in [
+        "/.well-known/oauth-protected-resource/crm/mcp",
+        "/.well-known/oauth-authorization-server",
+        "/authorize",
+        "/",
+    ] {
         refused(&gateway.connect().request("GET", path, &[], ""), 404, 40401, "route_unknown");
     }
 }
@@ -179,7 +231,10 @@ fn headers_must_repeat_the_body() {
     assert_eq!(post(&[("MCP-Protocol-Version", None)], &legacy).0, 200);
     // Unknown methods: 200 in the legacy era, since its clients read errors there.
     let made_up = r#"{"jsonrpc":"2.0","id":7,"method":"made/up"}"#;
-    assert_eq!(post(&[("MCP-Protocol-Version", None), ("Mcp-Name", None), ("Mcp-Method", None)], made_up), (200, -32601, Some(7)));
+    assert_eq!(
+        post(&[("MCP-Protocol-Version", None), ("Mcp-Name", None), ("Mcp-Method", None)], made_up),
+        (200, -32601, Some(7))
+    );
 }
 
 #[test]
@@ -189,17 +244,32 @@ fn bodies_with_two_readings_are_refused_with_their_id() {
     let gateway = world.serve();
     let mut connection = gateway.connect();
     let mut post = |body: &str| {
-        let headers = [("Content-Type", "application/json".into()), ("Authorization", format!("Bearer {key}"))];
+        let headers =
+            [("Content-Type", "application/json".into()), ("Authorization", format!("Bearer {key}"))];
         let answer = connection.request("POST", "/crm/mcp", &headers, body);
         (answer.status, answer.json()["error"]["code"].as_i64().unwrap(), answer.json()["id"].clone())
     };
     assert_eq!(post("{"), (400, -32700, json!(null)));
     assert_eq!(post("\u{feff}{}"), (400, -32700, json!(null)));
-    assert_eq!(post(r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"crm.read_x"}}]"#), (400, -32600, json!(null)));
-    assert_eq!(post(r#"{"jsonrpc":"2.0","id":"a","method":"ping","method":"tools/call"}"#), (400, -32600, json!("a")));
+    assert_eq!(
+        post(r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"crm.read_x"}}]"#),
+        (400, -32600, json!(null))
+    );
+    assert_eq!(
+        post(r#"{"jsonrpc":"2.0","id":"a","method":"ping","method":"tools/call"}"#),
+        (400, -32600, json!("a"))
+    );
     assert_eq!(post(r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#), (400, -32600, json!(null)));
-    assert_eq!(post(r#"{"jsonrpc":"2.0","id":0,"method":"tools/call","params":{"name":"crm.read_x","Name":"crm.write"}}"#), (400, -32600, json!(0)));
-    assert_eq!(post(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"crm.read_x"}}"#), (400, -32600, json!(null)));
+    assert_eq!(
+        post(
+            r#"{"jsonrpc":"2.0","id":0,"method":"tools/call","params":{"name":"crm.read_x","Name":"crm.write"}}"#
+        ),
+        (400, -32600, json!(0))
+    );
+    assert_eq!(
+        post(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"crm.read_x"}}"#),
+        (400, -32600, json!(null))
+    );
     assert!(world.recorder.seen().is_empty());
 }
 

@@ -11,11 +11,22 @@ fn a_changed_file_is_taken_and_a_faulty_one_is_not() {
     assert_eq!(connection.call(&key, "crm.read_x").status, 200);
     let text = std::fs::read_to_string(world.config()).unwrap();
     // Faulty: told, and nothing changes.
-    std::fs::write(world.config(), text.replace("crm.read_*", "crm.read_*\"] = {}\n[servers.tools.\"crm.read_*y")).unwrap();
+    std::fs::write(
+        world.config(),
+        text.replace("crm.read_*", "crm.read_*\"] = {}\n[servers.tools.\"crm.read_*y"),
+    )
+    .unwrap();
     gateway.await_said("configuration not reloaded");
     assert_eq!(connection.call(&key, "crm.read_x").status, 200);
     // Sound: without a signal, by the change of the file alone.
-    std::fs::write(world.config(), text.replace("[servers.tools.\"crm.read_*\"]\nscopes = [\"crm:read\"]", "[servers.tools.\"crm.read_*\"]\nscopes = [\"crm:admin\"]")).unwrap();
+    std::fs::write(
+        world.config(),
+        text.replace(
+            "[servers.tools.\"crm.read_*\"]\nscopes = [\"crm:read\"]",
+            "[servers.tools.\"crm.read_*\"]\nscopes = [\"crm:admin\"]",
+        ),
+    )
+    .unwrap();
     gateway.await_said("configuration reloaded");
     assert_eq!(connection.call(&key, "crm.read_x").reason(), "scope_missing");
     // Back, by signal, and a setting that needs a restart is told.

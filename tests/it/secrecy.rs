@@ -12,21 +12,42 @@ fn keys_appear_nowhere() {
     let secret = key.split('.').nth(1).unwrap().to_owned();
     let mut gateway = world.serve();
     let mut said = Vec::new();
-    let places = ["Authorization", "X-API-Key", "Cookie", "Proxy-Authorization", "X-Authorization", "Apikey", "X-Forwarded-Authorization",
-                  "X-Auth-Token", "Referer", "X-Anything", "User-Agent-Key", "Forwarded"];
+    let places = [
+        "Authorization",
+        "X-API-Key",
+        "Cookie",
+        "Proxy-Authorization",
+        "X-Authorization",
+        "Apikey",
+        "X-Forwarded-Authorization",
+        "X-Auth-Token",
+        "Referer",
+        "X-Anything",
+        "User-Agent-Key",
+        "Forwarded",
+    ];
     for place in places {
         let mut headers = call_headers("crm.read_x");
         headers.push(("Authorization", format!("Bearer {key}")));
         if place != "Authorization" {
             headers.push((place, key.clone()));
         }
-        let answer = gateway.connect().request("POST", &format!("/crm/mcp?api_key={key}"), &headers, &call("crm.read_x"));
+        let answer = gateway.connect().request(
+            "POST",
+            &format!("/crm/mcp?api_key={key}"),
+            &headers,
+            &call("crm.read_x"),
+        );
         assert_eq!(answer.status, 200, "{place}");
         said.push(format!("{answer:?}"));
     }
     // Wrong, revoked, forbidden, malformed: no answer repeats what was sent as a key.
     let mut refusals = gateway.connect();
-    for (sent, tool) in [(format!("{key}x"), "crm.read_x"), (key.replace("mcp_", "MCP_"), "crm.read_x"), (key.clone(), "crm.write")] {
+    for (sent, tool) in [
+        (format!("{key}x"), "crm.read_x"),
+        (key.replace("mcp_", "MCP_"), "crm.read_x"),
+        (key.clone(), "crm.write"),
+    ] {
         said.push(format!("{:?}", refusals.call(&sent, tool)));
     }
     let mut headers = call_headers("crm.read_x");
@@ -40,8 +61,14 @@ fn keys_appear_nowhere() {
     }
     said.push(format!("{:?}", refusals.call(&key, "crm.read_x")));
     // Commands that meet a key where an id or a record belongs.
-    for arguments in [vec!["key", "show", &key], vec!["key", "list"], vec!["key", "show", &id], vec!["key", "export"], vec!["doctor"],
-                      vec!["explain", "--key", &id, "--server", "crm", "--tool", "t"]] {
+    for arguments in [
+        vec!["key", "show", &key],
+        vec!["key", "list"],
+        vec!["key", "show", &id],
+        vec!["key", "export"],
+        vec!["doctor"],
+        vec!["explain", "--key", &id, "--server", "crm", "--tool", "t"],
+    ] {
         let ran = world.run(&arguments);
         if arguments != ["key", "show", &key] {
             said.push(ran.out + &ran.err);
@@ -71,8 +98,11 @@ fn secrets_of_the_configuration_are_not_shown_by_faults() {
     let ran = world.run(&["check"]);
     assert!(!ran.ok && !ran.err.contains("upstream-credential"), "{}", ran.err);
     let text = std::fs::read_to_string(world.config()).unwrap();
-    for (from, to) in [("value = \"Bearer upstream-credential\"", "value = 12345678"), ("value = \"Bearer upstream-credential\"", "value = \"hidden-one\\n\""),
-                       ("{ header = \"Authorization\", value = \"Bearer upstream-credential\" }", "\"hidden-one\"")] {
+    for (from, to) in [
+        ("value = \"Bearer upstream-credential\"", "value = 12345678"),
+        ("value = \"Bearer upstream-credential\"", "value = \"hidden-one\\n\""),
+        ("{ header = \"Authorization\", value = \"Bearer upstream-credential\" }", "\"hidden-one\""),
+    ] {
         std::fs::write(world.config(), text.replace(from, to)).unwrap();
         let ran = world.run(&["check"]);
         assert!(!ran.ok && !ran.err.contains("hidden-one") && !ran.err.contains("12345678"), "{}", ran.err);

@@ -46,14 +46,27 @@ fn bad_lines_are_named_and_nothing_is_imported() {
     ];
     let ran = import(&world, &lines, &[]);
     assert!(!ran.ok);
-    for word in ["line 2:", "line 3:", "line 5: the key mcp_live_0000000000000001 stands in line 1 already", "line 6:", "nothing was imported"] {
+    for word in [
+        "line 2:",
+        "line 3:",
+        "line 5: the key mcp_live_0000000000000001 stands in line 1 already",
+        "line 6:",
+        "nothing was imported",
+    ] {
         assert!(ran.err.contains(word), "{word} in {}", ran.err);
     }
-    assert!(!ran.err.contains(&"01".repeat(32)) && !ran.err.contains(&"03".repeat(32)), "a hash in {}", ran.err);
+    assert!(
+        !ran.err.contains(&"01".repeat(32)) && !ran.err.contains(&"03".repeat(32)),
+        "a hash in {}",
+        ran.err
+    );
     assert_eq!(world.run(&["key", "list", "--json"]).out.trim(), "[]");
     let skipped = import(&world, &lines, &["--skip-bad", "--json"]);
     assert!(!skipped.ok, "skipped lines are told by the exit code too");
-    assert_eq!((skipped.json()["added"].as_u64(), skipped.json()["bad"].as_array().unwrap().len()), (Some(1), 4));
+    assert_eq!(
+        (skipped.json()["added"].as_u64(), skipped.json()["bad"].as_array().unwrap().len()),
+        (Some(1), 4)
+    );
 }
 
 #[test]
@@ -61,7 +74,11 @@ fn an_older_version_does_not_replace_a_newer_one() {
     let world = World::new("", "");
     assert!(import(&world, &[line(1, 5, "crm:read")], &[]).ok);
     let stale = import(&world, &[line(2, 1, "crm:read"), line(1, 4, "crm:**")], &[]);
-    assert!(!stale.ok && stale.err.contains("line 2: mcp_live_0000000000000001 is at version 5"), "{}", stale.err);
+    assert!(
+        !stale.ok && stale.err.contains("line 2: mcp_live_0000000000000001 is at version 5"),
+        "{}",
+        stale.err
+    );
     assert!(!world.run(&["key", "show", "mcp_live_0000000000000002"]).ok, "all or nothing");
     assert!(import(&world, &[line(1, 4, "crm:**")], &["--force"]).ok);
     let shown = world.run(&["key", "show", "mcp_live_0000000000000001", "--json"]).json();

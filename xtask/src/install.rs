@@ -45,7 +45,8 @@ fn system() -> Done {
     let user = program("id", &["-u"]).output().map_err(|fault| format!("id: {fault}"))?;
     let root_user = user.stdout.trim_ascii() == b"0";
     let apt = |arguments: &[&str]| {
-        let mut command = if root_user { program("apt-get", &[]) } else { program("sudo", &["-n", "apt-get"]) };
+        let mut command =
+            if root_user { program("apt-get", &[]) } else { program("sudo", &["-n", "apt-get"]) };
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
@@ -87,7 +88,8 @@ fn cargo_deny() -> Done {
     if there.is_ok_and(|output| output.stdout.trim_ascii() == wanted.as_bytes()) {
         return Ok(());
     }
-    let (tools, build) = (tools.display().to_string(), environment().join("tools-build").display().to_string());
+    let (tools, build) =
+        (tools.display().to_string(), environment().join("tools-build").display().to_string());
     let mut install = cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--force"]);
     install.args(["--root", &tools, "--target-dir", &build]);
     run("install cargo-deny", install)?;

@@ -42,7 +42,8 @@ fn clients() -> Done {
 /// How soon a running gateway knows of a change to a key.
 fn keys() -> Done {
     run("build", cargo(&["build", "--release", "--quiet"]))?;
-    let mut tests = cargo(&["test", "--release", "--test", "it", "keys::", "--", "--nocapture", "--test-threads=1"]);
+    let mut tests =
+        cargo(&["test", "--release", "--test", "it", "keys::", "--", "--nocapture", "--test-threads=1"]);
     tests.env("TOLLGATE_TEST_STRENGTH", "full");
     let said = lines("changes of keys, full counts", tests)?;
     keep("keys.txt", &said, |line| line.contains(" ms") || line.starts_with("test "))

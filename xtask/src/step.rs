@@ -45,7 +45,8 @@ pub(crate) fn run(what: &str, mut command: Command) -> Done {
 /// Runs a step to its end and gives the lines of its standard output, which are shown too.
 pub(crate) fn lines(what: &str, mut command: Command) -> Done<Vec<String>> {
     println!("== {what}");
-    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|fault| cannot_start(what, &command, &fault))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().map_err(|fault| cannot_start(what, &command, &fault))?;
     let mut kept = Vec::new();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines().map_while(Result::ok) {

@@ -20,11 +20,11 @@ fn entry(number: u32, mark: u8) -> KeyEntry {
     KeyEntry {
         id: id(number),
         hash: hash.clone(),
-        previous: (mark % 3 == 0).then_some((hash, UnixSeconds(u32::from(mark)))),
+        previous: mark.is_multiple_of(3).then_some((hash, UnixSeconds(u32::from(mark)))),
         scopes: ScopeSet::new(vec![ScopePattern::parse(&format!("s{}", mark % 5)).unwrap()]),
-        status: if mark % 7 == 0 { Status::Revoked } else { Status::Active },
+        status: if mark.is_multiple_of(7) { Status::Revoked } else { Status::Active },
         expires: UnixSeconds::NEVER,
-        owner: (mark % 2 == 0).then(|| format!("owner{}", mark % 4).parse().unwrap()),
+        owner: mark.is_multiple_of(2).then(|| format!("owner{}", mark % 4).parse().unwrap()),
     }
 }
 

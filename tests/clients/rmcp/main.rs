@@ -62,8 +62,7 @@ fn main() -> ExitCode {
 }
 
 fn job() -> Option<Job> {
-    let (flags, mut words): (Vec<_>, Vec<_>) =
-        std::env::args().skip(1).partition(|word| word == "--modern");
+    let (flags, mut words): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|word| word == "--modern");
     let scenario = words.pop()?;
     let ca = words.pop()?;
     let url = words.pop()?;

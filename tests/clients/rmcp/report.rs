@@ -51,9 +51,7 @@ pub(super) fn describe(fault: &(dyn Error + Send + Sync + 'static)) -> Value {
 }
 
 // A failed handshake does not name its cause as its source.
-fn cause_of<'a>(
-    fault: &'a (dyn Error + Send + Sync + 'static),
-) -> Option<&'a (dyn Error + 'static)> {
+fn cause_of<'a>(fault: &'a (dyn Error + Send + Sync + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match fault.downcast_ref() {
         Some(ClientInitializeError::TransportError { error, .. }) => Some(error),
         _ => fault.source(),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ContentBlock, GetPromptRequestParams,
-    ProgressNotificationParam, ReadResourceRequestParams, ResourceContents,
+    CallToolRequestParams, CallToolResult, ContentBlock, GetPromptRequestParams, ProgressNotificationParam,
+    ReadResourceRequestParams, ResourceContents,
 };
 use rmcp::service::{NotificationContext, RunningService, ServiceError};
 use rmcp::{ClientHandler, RoleClient};
@@ -78,11 +78,9 @@ async fn prompts(session: &Session, report: &Report) -> Result<(), Fault> {
     arguments.insert("title".to_owned(), "customs-form".into());
     let wanted = GetPromptRequestParams::new("summarise_note").with_arguments(arguments);
     let found = session.get_prompt(wanted).await?;
-    let texts: Vec<String> =
-        found.messages.iter().map(|message| block_text(&message.content)).collect();
+    let texts: Vec<String> = found.messages.iter().map(|message| block_text(&message.content)).collect();
     report.step("get_prompt", texts.join("\n"));
-    let completed =
-        session.complete_prompt_argument("summarise_note", "title", "cust", None).await?;
+    let completed = session.complete_prompt_argument("summarise_note", "title", "cust", None).await?;
     report.step("complete", completed.values.join(","));
     Ok(())
 }
@@ -112,12 +110,8 @@ async fn streaming(session: &Session, report: &Report) -> Result<(), Fault> {
     let built = call(session, "report_build", &json!({ "steps": 5 })).await?;
     let result_ms = millis(start.elapsed());
     report.step("report_build", text_of(&built));
-    let arrivals: Vec<u64> = session
-        .service()
-        .arrivals()
-        .iter()
-        .map(|at| millis(at.saturating_duration_since(start)))
-        .collect();
+    let arrivals: Vec<u64> =
+        session.service().arrivals().iter().map(|at| millis(at.saturating_duration_since(start))).collect();
     report.set(
         "progress",
         json!({
@@ -146,8 +140,7 @@ async fn cancel(session: &Session, report: &Report) -> Result<(), Fault> {
     let start = Instant::now();
     // Dropping the call is how this client is told to give it up.
     let twenty = json!({ "seconds": 20 });
-    let given_up =
-        tokio::time::timeout(GIVE_UP_AFTER, call(session, "slow_wait", &twenty)).await.is_err();
+    let given_up = tokio::time::timeout(GIVE_UP_AFTER, call(session, "slow_wait", &twenty)).await.is_err();
     let took = start.elapsed();
     report.step("slow_wait", format!("returned after {} ms", millis(took)));
     if !given_up || took > PROMPT {

@@ -54,11 +54,21 @@ impl Connection {
 
     /// Sends a request and reads its answer.
     pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
-        let host = if headers.iter().any(|(n, _)| *n == "Host") { String::new() } else { format!("Host: {}\r\n", self.host) };
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+        let host = if headers.iter().any(|(n, _)| *n == "Host") {
+            String::new()
+        } else {
+            format!("Host: {}\r\n", self.host)
+        };
+        let lines = header_lines(headers);
+        let length =
+            if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
         self.send(format!("{method} {path} HTTP/1.1\r\n{host}{lines}{length}\r\n{body}").as_bytes());
         self.answer()
+    }
+
+    /// Sends a modern call of a tool, and does not wait for its answer.
+    pub fn send_call(&mut self, key: &str, tool: &str) {
+        self.send(call_bytes(key, tool).as_bytes());
     }
 
     /// A modern call of a tool.
@@ -114,4 +124,17 @@ impl Connection {
         let mut byte = [0];
         matches!(self.stream.read(&mut byte), Ok(0) | Err(_))
     }
+}
+
+/// A whole modern call of a tool.
+pub fn call_bytes(key: &str, tool: &str) -> String {
+    let mut headers = super::call_headers(tool);
+    headers.push(("Authorization", format!("Bearer {key}")));
+    let (lines, body) = (header_lines(&headers), super::call(tool));
+    let length = body.len();
+    format!("POST /crm/mcp HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {length}\r\n\r\n{body}")
+}
+
+fn header_lines(headers: &[(&str, String)]) -> String {
+    headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect()
 }

@@ -5,7 +5,7 @@ mod client;
 mod program;
 mod upstream;
 
-pub use client::{Answer, Connection};
+pub use client::{Answer, Connection, call_bytes};
 pub use program::{Gateway, Ran, World, tollgate};
 pub use upstream::Recorder;
 
@@ -19,7 +19,9 @@ pub const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"20
 
 /// A modern call of a tool.
 pub fn call(tool: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{tool}","arguments":{{}},{META}}}}}"#)
+    format!(
+        r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{tool}","arguments":{{}},{META}}}}}"#
+    )
 }
 
 /// The headers of a modern call.

@@ -99,7 +99,7 @@ scopes = ["crm:read"]
     /// Issues a key with these scopes: the raw key and its id.
     pub fn issue(&self, scopes: &[&str]) -> (String, String) {
         let mut arguments = vec!["key", "issue", "--json", "--name", "test", "--owner", "Zoë"];
-        scopes.iter().for_each(|scope| arguments.extend(["--scope", scope]));
+        arguments.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
         let issued = self.run(&arguments);
         assert!(issued.ok, "{}", issued.err);
         let issued = issued.json();

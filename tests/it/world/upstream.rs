@@ -22,7 +22,7 @@ impl Recorder {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (seen, closed): (Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<Instant>>>) = Default::default();
+        let (seen, closed) = (Arc::default(), Arc::default());
         let (seen_by, closed_by) = (Arc::clone(&seen), Arc::clone(&closed));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -64,7 +64,8 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
             }
         }
         let lower = head.to_lowercase();
-        let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        let length =
+            lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
@@ -78,20 +79,29 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
 /// Answers; false when the connection ends with it.
 fn answer(stream: &mut BufReader<TcpStream>, head: &str, body: &str) -> std::io::Result<bool> {
     let whole = |status: &str, headers: &str, body: &str| {
-        format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
     };
     let sse = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     let asked = |what: &str| body.contains(&format!(r#""name":"crm.read_{what}""#));
     let text = if asked("unauthorized") {
         whole("401 Unauthorized", "WWW-Authenticate: Bearer resource_metadata=\"https://evil\"\r\n", "{}")
     } else if asked("odd_headers") {
-        whole("200 OK", "Set-Cookie: a=b\r\nServer: secret/1\r\nAccess-Control-Allow-Origin: *\r\nKeep-Alive: timeout=5\r\nMcp-Session-Id: stray\r\nX-Request-Id: r1\r\n", ANSWER)
+        whole(
+            "200 OK",
+            "Set-Cookie: a=b\r\nServer: secret/1\r\nAccess-Control-Allow-Origin: *\r\nKeep-Alive: timeout=5\r\nMcp-Session-Id: stray\r\nX-Request-Id: r1\r\n",
+            ANSWER,
+        )
     } else if asked("close") {
         return Ok(false);
     } else if asked("cut") {
         stream.get_mut().write_all(format!("{sse}5\r\ndata:\r\n").as_bytes())?;
         return Ok(false);
-    } else if asked("silence") || (head.starts_with("GET") && head.to_lowercase().contains("last-event-id: silence")) {
+    } else if asked("silence")
+        || (head.starts_with("GET") && head.to_lowercase().contains("last-event-id: silence"))
+    {
         if head.starts_with("GET") {
             stream.get_mut().write_all(format!("{sse}3\r\n:\r\n\r\n").as_bytes())?;
         }
@@ -102,7 +112,9 @@ fn answer(stream: &mut BufReader<TcpStream>, head: &str, body: &str) -> std::io:
         return Ok(false);
     } else if asked("events") {
         stream.get_mut().write_all(sse.as_bytes())?;
-        for event in ["id: 1\r\ndata:\r\n\r\n", ": comment\n\n", "retry: 5\n\n", "event: message\ndata: {\"a\":1}\n\n"] {
+        for event in
+            ["id: 1\r\ndata:\r\n\r\n", ": comment\n\n", "retry: 5\n\n", "event: message\ndata: {\"a\":1}\n\n"]
+        {
             stream.get_mut().write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())?;
             std::thread::sleep(Duration::from_millis(100));
         }

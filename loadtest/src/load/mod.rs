@@ -1,0 +1,185 @@
+//! The load: a fixed number of calls in flight, each followed by the next (a closed loop).
+//!
+//! One thread. Every answer is compared whole; anything unexpected is an error, and a cell
+//! with errors is no result.
+
+mod h1;
+mod h2;
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use rustls::ClientConfig;
+
+use crate::{Done, spawn};
+
+/// Streams on one HTTP/2 connection.
+const STREAMS: usize = 4;
+/// Time that calls in flight have to end after a stop.
+const WIND_DOWN: Duration = Duration::from_secs(5);
+/// The longest latency that is told apart; a call that takes longer counts as this.
+const LONGEST_NS: u64 = 60_000_000_000;
+
+/// What clients and targets speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1, plaintext.
+    H1,
+    /// HTTP/1.1 over TLS.
+    H1Tls,
+    /// HTTP/2 over TLS.
+    H2Tls,
+}
+
+impl Protocol {
+    /// Its name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::H1 => "h1",
+            Self::H1Tls => "h1-tls",
+            Self::H2Tls => "h2-tls",
+        }
+    }
+
+    /// What the client offers in the TLS handshake.
+    pub(crate) fn alpn(self) -> &'static [u8] {
+        if self == Self::H2Tls { b"h2" } else { b"http/1.1" }
+    }
+}
+
+/// Where the load goes.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    pub(crate) protocol: Protocol,
+    pub(crate) tls: Arc<ClientConfig>,
+    /// The calls in flight take turns with these.
+    pub(crate) keys: Rc<[String]>,
+}
+
+impl Target {
+    fn key(&self, number: usize) -> &str {
+        self.keys.get(number % self.keys.len().max(1)).map_or("", String::as_str)
+    }
+}
+
+/// What happened so far.
+pub(crate) struct Tally {
+    requests: Cell<u64>,
+    errors: Cell<u64>,
+    first_error: RefCell<Option<String>>,
+    latency: RefCell<Histogram<u64>>,
+    stop: Cell<bool>,
+    running: Cell<usize>,
+}
+
+impl Tally {
+    fn new() -> Done<Rc<Self>> {
+        let latency = Histogram::new_with_max(LONGEST_NS, 3).map_err(|error| error.to_string())?;
+        Ok(Rc::new(Self {
+            requests: Cell::new(0),
+            errors: Cell::new(0),
+            first_error: RefCell::default(),
+            latency: RefCell::new(latency),
+            stop: Cell::new(false),
+            running: Cell::new(0),
+        }))
+    }
+
+    fn answered(&self, took: Duration) {
+        self.requests.set(self.requests.get() + 1);
+        let took = u64::try_from(took.as_nanos()).unwrap_or(LONGEST_NS);
+        self.latency.borrow_mut().saturating_record(took);
+    }
+
+    fn failed(&self, error: String) {
+        self.errors.set(self.errors.get() + 1);
+        self.first_error.borrow_mut().get_or_insert(error);
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.get()
+    }
+}
+
+/// A running load; it ends with [`Load::stop`].
+pub(crate) struct Load(Rc<Tally>);
+
+/// What a load has counted since a moment.
+pub(crate) struct Counted {
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) first_error: Option<String>,
+    /// Microseconds.
+    pub(crate) p50_us: f64,
+}
+
+impl Load {
+    /// Starts `in_flight` calls, each on a connection of its own, or on HTTP/2 by fours.
+    pub(crate) fn start(target: &Target, in_flight: usize) -> Done<Self> {
+        let tally = Tally::new()?;
+        let per_connection = if target.protocol == Protocol::H2Tls { STREAMS } else { 1 };
+        for first in (0..in_flight).step_by(per_connection) {
+            let (target, tally) = (target.clone(), Rc::clone(&tally));
+            tally.running.set(tally.running.get() + 1);
+            spawn(async move {
+                let outcome = match target.protocol {
+                    Protocol::H2Tls => h2::connection(&target, first, STREAMS, &tally).await,
+                    _ => h1::connection(&target, first, &tally).await,
+                };
+                if let Err(error) = outcome {
+                    tally.failed(error);
+                }
+                tally.running.set(tally.running.get() - 1);
+            });
+        }
+        Ok(Self(tally))
+    }
+
+    /// Forgets what was counted: the warm-up is over.
+    pub(crate) fn begin(&self) {
+        self.0.requests.set(0);
+        self.0.latency.borrow_mut().reset();
+    }
+
+    /// What was counted since [`Self::begin`]; errors since the start.
+    pub(crate) fn counted(&self) -> Counted {
+        Counted {
+            requests: self.0.requests.get(),
+            errors: self.0.errors.get(),
+            first_error: self.0.first_error.borrow().clone(),
+            p50_us: Duration::from_nanos(self.0.latency.borrow().value_at_quantile(0.5)).as_secs_f64() * 1e6,
+        }
+    }
+
+    /// Lets the calls in flight end.
+    pub(crate) async fn stop(self) -> Done {
+        self.0.stop.set(true);
+        let ended = async {
+            while self.0.running.get() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(WIND_DOWN, ended).await.map_err(|_| "calls in flight did not end".to_owned())
+    }
+}
+
+/// One call, whose answer must be the expected one.
+pub(crate) async fn check(target: &Target) -> Done {
+    let tally = Tally::new()?;
+    tally.stop.set(true);
+    match target.protocol {
+        Protocol::H2Tls => h2::connection(target, 0, 1, &tally).await?,
+        _ => h1::connection(target, 0, &tally).await?,
+    }
+    if tally.requests.get() == 1 {
+        return Ok(());
+    }
+    Err(tally.first_error.take().unwrap_or_else(|| "no answer".to_owned()))
+}

@@ -1,0 +1,82 @@
+//! What a call costs: load, the servers it goes to, and the figures, over sockets alone.
+//!
+//! It knows nothing of the gateway's code, so that it measures what a user runs. All load
+//! goes to loopback, is bounded in time, and stops by itself; every process that it starts
+//! ends with it.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
+
+mod call;
+mod fixture;
+mod floor;
+mod load;
+mod machine;
+mod overhead;
+mod report;
+mod server;
+mod stub;
+mod tls;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The floor is to be as fast as it can be; so it has the allocator that the gateway has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The sentence for the person, where something failed.
+type Done<T = ()> = Result<T, String>;
+
+/// Measures what a call through the gateway costs, beside a bare proxy under the same load.
+#[derive(Parser)]
+#[command(name = "loadtest", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The gateway beside a bare proxy, in the same run, interleaved: CPU per request,
+    /// throughput, memory.
+    Overhead(overhead::Options),
+    /// An upstream that gives every request the same answer, as cheaply as it can.
+    Stub(stub::Options),
+    /// The floor: a reverse proxy that checks nothing.
+    BareProxy(floor::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Overhead(options) => overhead::run(&options),
+        Command::Stub(options) => stub::run(&options),
+        Command::BareProxy(options) => floor::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(said) => {
+            eprintln!("{said}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One thread's runtime, for servers and for load.
+fn runtime() -> Done<tokio::runtime::LocalRuntime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .map_err(|e| format!("no runtime: {e}"))
+}
+
+/// Starts a task on this thread.
+fn spawn(task: impl Future<Output = ()> + 'static) {
+    drop(tokio::task::spawn_local(task));
+}
+
+/// Says where a server listens, for the process that started it.
+fn say_listening(address: std::net::SocketAddr) {
+    println!("{{\"listening\":\"{address}\"}}");
+}
