@@ -1,4 +1,5 @@
-//! What the tests need beside cargo: Python and Node with the official clients, cargo-deny.
+//! What the tests need beside cargo: Python and Node with the official clients, valgrind, and
+//! programs of the registry.
 //!
 //! Everything goes below `target/test-environment`, except packages of the system, which are
 //! installed only where they are missing and the user may. Nothing is installed twice.
@@ -9,13 +10,16 @@ use crate::step::{Done, cargo, environment, program, root, run, works};
 
 /// The newest stable release at the time of writing; it runs without an advisory database.
 const CARGO_DENY: &str = "0.20.2";
+/// Counts instructions for the bench of that name; must be the version of the library.
+const GUNGRAUN: &str = "0.20.0";
 
 /// Installs all of it.
 pub(crate) fn everything() -> Done {
     system()?;
     python()?;
     typescript()?;
-    cargo_deny()
+    tool("cargo-deny", CARGO_DENY)?;
+    tool("gungraun-runner", GUNGRAUN)
 }
 
 /// The path of cargo-deny.
@@ -34,6 +38,9 @@ fn system() -> Done {
     }
     if !works("curl", &["--version"]) {
         missing.push("curl");
+    }
+    if !works("valgrind", &["--version"]) {
+        missing.push("valgrind");
     }
     if missing.is_empty() {
         return Ok(());
@@ -81,20 +88,20 @@ fn typescript() -> Done {
     })
 }
 
-fn cargo_deny() -> Done {
+/// A program of the registry, in this very version.
+fn tool(name: &str, version: &str) -> Done {
     let tools = environment().join("tools");
-    let wanted = format!("cargo-deny {CARGO_DENY}");
-    let there = program(cargo_deny_path(), &["--version"]).output();
-    if there.is_ok_and(|output| output.stdout.trim_ascii() == wanted.as_bytes()) {
+    let mark = tools.join(format!("{name}.version"));
+    if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == version) {
         return Ok(());
     }
-    let (tools, build) =
-        (tools.display().to_string(), environment().join("tools-build").display().to_string());
-    let mut install = cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--force"]);
-    install.args(["--root", &tools, "--target-dir", &build]);
-    run("install cargo-deny", install)?;
+    let build = environment().join("tools-build");
+    let mut install = cargo(&["install", name, "--version", version, "--locked", "--force"]);
+    install.arg("--root").arg(&tools).arg("--target-dir").arg(&build);
+    run(&format!("install {name}"), install)?;
     // Hundreds of megabytes that nothing needs any more.
-    std::fs::remove_dir_all(&build).map_err(|fault| format!("{build}: {fault}"))
+    std::fs::remove_dir_all(&build).map_err(|fault| format!("{}: {fault}", build.display()))?;
+    std::fs::write(&mark, version).map_err(|fault| format!("{}: {fault}", mark.display()))
 }
 
 /// Runs an installation unless `mark` shows that this very file was installed from before.

@@ -22,7 +22,7 @@ impl Recorder {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (seen, closed) = (Arc::default(), Arc::default());
+        let (seen, closed) = (Arc::default(), Arc::<Mutex<Vec<Instant>>>::default());
         let (seen_by, closed_by) = (Arc::clone(&seen), Arc::clone(&closed));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {

@@ -1,0 +1,152 @@
+//! What every bench measures on: one policy, keys, one request, an upstream without sockets.
+//!
+//! The policy has the size of a common server's, the keys the number of a large company's
+//! agents. Beside the product's parts stand the naive ones in [`naive`].
+
+#![allow(dead_code, reason = "each bench takes what it needs of it")]
+
+pub mod naive;
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::combinators::MapErr;
+use http_body_util::{BodyExt as _, Full};
+use tollgate::base::digest::Hasher;
+use tollgate::base::key::{Env, NewKey};
+use tollgate::base::{Clock, UnixSeconds};
+use tollgate::config::{Environment, load_text};
+use tollgate::control::{Publisher, compile};
+use tollgate::gateway::{RequestBounds, Worker};
+use tollgate::policy::keys::{Change, Status};
+use tollgate::policy::{Authority, KeyEntry, Policy, ScopePattern, ScopeSet};
+use tollgate::telemetry::Metrics;
+use tollgate::upstream::{BodyFault, Exchange, SendFault};
+
+/// Keys that a bench of the whole path has in its table.
+pub const KEYS: usize = 100_000;
+
+/// 249 bytes, of the newest revision.
+pub const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"unpaid invoices of the last quarter"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"3 invoices"}],"isError":false}}"#;
+
+/// The same call with 4 KiB of arguments.
+pub fn large_body() -> String {
+    BODY.replace("unpaid", &"unpaid and overdue, or disputed; ".repeat(118))
+}
+
+/// A server with one called tool and thirty others, and a second server.
+pub fn policy() -> Policy {
+    let mut text = String::from(
+        r#"[listen]
+plaintext = "loopback"
+[[servers]]
+name = "crm"
+upstreams = ["http://127.0.0.1:9/mcp"]
+[servers.tools.search]
+scopes = ["crm:read"]
+"#,
+    );
+    for number in 0..30 {
+        text.push_str(&format!("[servers.tools.tool_{number}]\nscopes = [\"crm:write:area_{number}\"]\n"));
+    }
+    text.push_str("[servers.tools.\"report_*\"]\nscopes = [\"crm:report\"]\n");
+    text.push_str("[[servers]]\nname = \"mail\"\nupstreams = [\"http://127.0.0.1:9/mcp\"]\n");
+    text.push_str("[servers.tools.\"*\"]\nscopes = [\"mail:send\"]\n");
+    let settings = load_text(&text, "bench", Path::new("."), &Environment::default());
+    compile(&settings.map_err(|faults| faults.to_string()).unwrap())
+}
+
+/// The scopes of key number `n`: eight sets go round.
+pub fn scopes(n: usize) -> Vec<String> {
+    let mut scopes = vec!["crm:read".to_owned(), "crm:report".to_owned()];
+    scopes.extend((0..n % 8).map(|area| format!("crm:write:area_{area}")));
+    scopes
+}
+
+/// Fresh keys with their entries; the raw key of the last.
+pub fn keys(count: usize) -> (Vec<Change>, String) {
+    let hasher = Hasher::new(&[]);
+    let mut changes = Vec::with_capacity(count);
+    let mut raw = String::new();
+    for number in 0..count {
+        let key = NewKey::generate(Env::Live).unwrap();
+        let patterns = scopes(number).iter().map(|scope| ScopePattern::parse(scope).unwrap()).collect();
+        let entry = KeyEntry {
+            id: key.id(),
+            hash: hasher.hash_new(key.secret()),
+            previous: None,
+            scopes: ScopeSet::new(patterns),
+            status: Status::Active,
+            expires: UnixSeconds::NEVER,
+            owner: None,
+        };
+        changes.push((key.id(), Some(entry)));
+        raw = key.reveal();
+    }
+    (changes, raw)
+}
+
+/// A worker over `count` keys, and a raw key that may call the tool.
+pub fn worker(count: usize) -> (Worker<Stub>, String) {
+    let metrics = Arc::new(Metrics::new(1));
+    let publisher = Publisher::new(policy(), Hasher::new(&[]), Arc::clone(&metrics));
+    let (changes, raw) = keys(count);
+    publisher.change_keys(&changes);
+    let bounds = RequestBounds { body: 4 << 20, body_idle: Duration::from_secs(30) };
+    let reader = publisher.cell().reader();
+    (Worker::new(0, bounds, Clock::system(), metrics, Stub, reader), raw)
+}
+
+/// The call with its headers, as hyper hands it over.
+pub fn request(raw: &str, body: &str) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(Method::POST)
+        .uri("/crm/mcp")
+        .header("host", "localhost")
+        .header("authorization", format!("Bearer {raw}"))
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("user-agent", "bench")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "search")
+        .header("content-length", body.len())
+        .body(Full::from(body.to_owned()))
+        .unwrap()
+}
+
+/// An upstream that answers at once.
+pub struct Stub;
+
+impl Exchange for Stub {
+    type Body = MapErr<Full<Bytes>, fn(Infallible) -> BodyFault>;
+
+    async fn send(
+        &self,
+        _to: &Authority,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Self::Body>, SendFault> {
+        drop(std::hint::black_box(request));
+        let body = Full::from(ANSWER).map_err((|never| match never {}) as fn(Infallible) -> BodyFault);
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert("content-type", http::HeaderValue::from_static("application/json"));
+        headers.insert("content-length", http::HeaderValue::from(ANSWER.len()));
+        Ok(response)
+    }
+}
+
+/// The outcome of a future that has nothing to wait for.
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("an upstream that answers at once was waited for"),
+    }
+}
