@@ -7,9 +7,11 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::format_collect,
     reason = "a bench fails by panicking"
 )]
-#![allow(missing_docs, unreachable_pub, reason = "read by the files beside it only")]
+#![allow(missing_docs, unreachable_pub, unused_qualifications, reason = "read by the files beside it only")]
 
 mod world;
 

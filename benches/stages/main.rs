@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::format_collect,
     reason = "a bench fails by panicking"
 )]
 #![allow(missing_docs, unreachable_pub, reason = "read by the files beside it only")]

@@ -43,7 +43,7 @@ pub fn parse_key(text: &str) -> Option<(String, String)> {
         return None;
     }
     let (_, check) = secret.split_at_checked(43)?;
-    let mut number = crc32fast::hash(text[..text.len() - 6].as_bytes());
+    let mut number = crc32fast::hash(&text.as_bytes()[..text.len() - 6]);
     let mut expected = Vec::new();
     for _ in 0..6 {
         expected.insert(0, char::from(ALPHABET[(number % 62) as usize]));

@@ -38,14 +38,19 @@ pub fn is_digits(text: &[u8]) -> bool {
     text.iter().fold(true, |all, &byte| all & digit(byte).is_some())
 }
 
-/// Reads up to 21 digits into a number; `None` for a foreign byte or an overflow of 128 bits.
-pub fn parse(text: &[u8]) -> Option<u128> {
-    text.iter().try_fold(0_u128, |value, &byte| value.checked_mul(62)?.checked_add(u128::from(digit(byte)?)))
+/// Reads up to ten digits into a number (62^10 < 2^60); `None` for more, or a foreign byte.
+#[inline]
+pub fn parse(text: &[u8]) -> Option<u64> {
+    if text.len() > 10 {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |value, &byte| Some(value * 62 + u64::from(digit(byte)?)))
 }
 
 /// Writes `value` as exactly `N` digits; digits that do not fit are lost, so callers give a
 /// value below `62^N`.
-pub fn format<const N: usize>(mut value: u128) -> [u8; N] {
+#[inline]
+pub fn format<const N: usize>(mut value: u64) -> [u8; N] {
     let mut text = [b'0'; N];
     for place in text.iter_mut().rev() {
         *place = symbol((value % 62) as u8);
@@ -80,9 +85,10 @@ mod tests {
 
     #[test]
     fn numbers_round_trip_at_the_edges() {
-        for value in [0_u128, 1, 61, 62, 62_u128.pow(16) - 1] {
-            assert_eq!(parse(&format::<16>(value)), Some(value));
+        for value in [0_u64, 1, 61, 62, 62_u64.pow(8) - 1] {
+            assert_eq!(parse(&format::<8>(value)), Some(value));
         }
+        assert_eq!(parse(b"00000000001"), None, "more digits than fit");
     }
 
     #[test]

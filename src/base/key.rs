@@ -43,30 +43,36 @@ impl Env {
     }
 }
 
-/// `mcp_<env>_<id>` in 16 bytes: the id as a number (below 62^16 < 2^96), the environment in
-/// the top bit. Public: it may be printed, logged and stored.
+/// `mcp_<env>_<id>` in 16 bytes: each half of the id as a number (62^8 < 2^48, and no division
+/// of 128 bits to write it), the environment in the top bit. Public: it may be printed, logged
+/// and stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(u128);
+pub struct KeyId {
+    high: u64,
+    low: u64,
+}
 
-const TEST_BIT: u128 = 1 << 127;
+const TEST_BIT: u64 = 1 << 63;
+/// Digits of half an id.
+const HALF: usize = ID / 2;
 
 impl KeyId {
-    /// An id that no key has, for the dummy record: its number lies beyond 62^16.
-    pub const NONE: Self = Self(1 << 126);
+    /// An id that no key has, for the dummy record: its first half lies beyond 62^8.
+    pub const NONE: Self = Self { high: 1 << 62, low: 0 };
 
-    fn from_parts(env: Env, number: u128) -> Self {
-        Self(if env == Env::Test { number | TEST_BIT } else { number })
+    fn from_halves(env: Env, high: u64, low: u64) -> Self {
+        Self { high: if env == Env::Test { high | TEST_BIT } else { high }, low }
     }
 
     /// The environment of the key.
     pub fn env(self) -> Env {
-        if self.0 & TEST_BIT == 0 { Env::Live } else { Env::Test }
+        if self.high & TEST_BIT == 0 { Env::Live } else { Env::Test }
     }
 
     /// The id as a number, for hashing into a table.
     #[inline]
     pub fn bits(self) -> u128 {
-        self.0
+        (u128::from(self.high) << 64) | u128::from(self.low)
     }
 
     /// Reads exactly `mcp_<env>_<id>`.
@@ -83,17 +89,18 @@ impl KeyId {
         if id.len() != ID {
             return None;
         }
-        Some(Self::from_parts(env, base62::parse(id)?))
+        let (high, low) = id.split_at_checked(HALF)?;
+        Some(Self::from_halves(env, base62::parse(high)?, base62::parse(low)?))
     }
 
     /// The id as text, without an allocation.
     pub fn to_text(self) -> [u8; KEY_ID] {
         let mut text = [0; KEY_ID];
-        let id = base62::format::<ID>(self.0 & !TEST_BIT);
-        let parts = PREFIX.iter().chain(self.env().as_bytes()).chain(b"_").chain(&id);
-        for (place, byte) in text.iter_mut().zip(parts) {
-            *place = *byte;
-        }
+        fill(&mut text, 0, PREFIX);
+        fill(&mut text, PREFIX.len(), self.env().as_bytes());
+        fill(&mut text, PREFIX.len() + ENV, b"_");
+        fill(&mut text, KEY_ID - ID, &base62::format::<HALF>(self.high & !TEST_BIT));
+        fill(&mut text, KEY_ID - HALF, &base62::format::<HALF>(self.low));
         text
     }
 }
@@ -160,7 +167,7 @@ impl<'a> RawKey<'a> {
 }
 
 fn checksum(text: &[u8]) -> [u8; CHECK] {
-    base62::format::<CHECK>(u128::from(crc32fast::hash(text)))
+    base62::format::<CHECK>(u64::from(crc32fast::hash(text)))
 }
 
 /// A freshly made key. It cannot be printed; [`NewKey::reveal`] gives it out once.
@@ -177,8 +184,8 @@ pub struct NoRandomness;
 impl NewKey {
     /// A key with a fresh id.
     pub fn generate(env: Env) -> Result<Self, NoRandomness> {
-        let number = u128::from_be_bytes(random()?) % 62_u128.pow(16);
-        Self::generate_for(KeyId::from_parts(env, number))
+        let half = || Ok(u64::from_be_bytes(random()?) % 62_u64.pow(HALF as u32));
+        Self::generate_for(KeyId::from_halves(env, half()?, half()?))
     }
 
     /// A fresh secret for an id that exists: a rotation.
@@ -209,9 +216,11 @@ impl NewKey {
     }
 }
 
+/// Copies a part to its place; what does not fit is left out, and the tests would see it.
+#[inline]
 fn fill(text: &mut [u8], at: usize, part: &[u8]) {
-    for (place, byte) in text.iter_mut().skip(at).zip(part) {
-        *place = *byte;
+    if let Some(place) = text.get_mut(at..at + part.len()) {
+        place.copy_from_slice(part);
     }
 }
 

@@ -6,11 +6,13 @@
 pub mod base62;
 pub mod bounds;
 pub mod clock;
+pub mod deadline;
 pub mod denial;
 pub mod digest;
 pub mod key;
 pub mod secret;
 
 pub use clock::{Clock, UnixSeconds};
+pub use deadline::Deadline;
 pub use denial::Denial;
 pub use key::KeyId;

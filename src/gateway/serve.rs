@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 
 use super::context::Context;
@@ -17,6 +17,7 @@ use super::stage::{self, Intent};
 use super::worker::Worker;
 use crate::state::Snapshot;
 use crate::upstream::Exchange;
+use crate::wire::fields::Fields;
 
 /// Serves one request: always an answer, whatever it is.
 pub async fn serve<B, X>(worker: &Worker<X>, request: Request<B>) -> Response<ReplyBody<X::Body>>
@@ -26,9 +27,9 @@ where
 {
     let snapshot = worker.snapshot();
     let mut context = Context::open(worker.number, &worker.metrics);
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let mut read = Bytes::new();
-    match pass(worker, &snapshot, &mut context, head, body, &mut read).await {
+    match pass(worker, &snapshot, &mut context, &mut head, body, &mut read).await {
         Ok(answer) => answer.into_response(context),
         Err(refusal) => {
             context.denied(refusal.denial);
@@ -37,13 +38,13 @@ where
     }
 }
 
-/// The stages in their order. `read` receives the body once it was read, so that a refusal
-/// can carry the request's id.
+/// The stages in their order. `forward` takes what it needs out of `head`; `read` receives the
+/// body once it was read, so that a refusal can carry the request's id.
 async fn pass<B, X>(
     worker: &Worker<X>,
     snapshot: &Arc<Snapshot>,
     context: &mut Context,
-    head: Parts,
+    head: &mut Parts,
     body: B,
     read: &mut Bytes,
 ) -> Result<reply::Answer<X::Body>, Refusal>
@@ -51,16 +52,17 @@ where
     B: Body<Data = Bytes> + Unpin,
     X: Exchange,
 {
-    let routed = stage::route(snapshot, &head)?;
+    let fields = Fields::gather(&head.headers);
+    let routed = stage::route(snapshot, head)?;
     context.reached(snapshot, routed.server().id);
-    let vetted = stage::vet(routed, &head)?;
-    let caller = stage::authenticate(vetted, &head, worker.clock.now())?;
+    let vetted = stage::vet(routed, head, &fields)?;
+    let caller = stage::authenticate(vetted, &fields, worker.clock.now())?;
     worker.used.note(caller.id(), caller.seen(), caller.by_previous());
-    let intent = if stage::is_post(&head) {
-        *read = stage::collect(&head, body, worker.bounds).await?;
-        Intent::Message(stage::read(worker, &head, read)?)
+    let intent = if head.method == Method::POST {
+        *read = stage::collect(&fields, body, worker.bounds).await?;
+        Intent::Message(stage::read(worker, &fields, read)?)
     } else {
-        Intent::Stream(stage::open_stream(&head)?)
+        Intent::Stream(stage::open_stream(&fields)?)
     };
     let grant = stage::authorise(&caller, &intent, read, |rule| context.ruled(snapshot, rule))?;
     let admitted = stage::admit(caller, intent, grant);

@@ -4,7 +4,7 @@
 //! timer set, so one always is.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::task::LocalExecutor;
+use super::timer::ConnectionTimer;
 use crate::telemetry::{Metrics, Protocol};
 
 /// Streams that one HTTP/2 connection may have open; what Envoy's edge profile recommends.
@@ -54,7 +56,7 @@ pub async fn serve_connection<S, F, B>(
     }
     let Some(acceptor) = tls else {
         let _open = Open::count(metrics, params.worker, Protocol::Http1);
-        return http1(TokioIo::new(stream), params, stop, service).await;
+        return serve_http1(TokioIo::new(stream), params, stop, service).await;
     };
     // A failed or slow handshake is the client's affair: nothing is logged that it could flood.
     let Ok(Ok(stream)) = tokio::time::timeout(params.handshake, acceptor.accept(stream)).await else {
@@ -62,14 +64,14 @@ pub async fn serve_connection<S, F, B>(
     };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         let _open = Open::count(metrics, params.worker, Protocol::Http2);
-        http2(TokioIo::new(stream), stop, service).await;
+        serve_http2(TokioIo::new(stream), stop, service).await;
     } else {
         let _open = Open::count(metrics, params.worker, Protocol::Http1);
-        http1(TokioIo::new(stream), params, stop, service).await;
+        serve_http1(TokioIo::new(stream), params, stop, service).await;
     }
 }
 
-async fn http1<I, S, F, B>(io: I, params: &ConnectionParams, mut stop: watch::Receiver<bool>, service: S)
+async fn serve_http1<I, S, F, B>(io: I, params: &ConnectionParams, stop: watch::Receiver<bool>, service: S)
 where
     I: Read + Write + Unpin,
     S: Fn(Request<Incoming>) -> F + 'static,
@@ -81,20 +83,15 @@ where
         let answer = service(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
+    let connection = http1::Builder::new()
+        .timer(ConnectionTimer::default())
         .header_read_timeout(params.head)
         .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        // Errors of one connection concern that client alone, who sees them.
-        _ = connection.as_mut() => return,
-        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
+    // Errors of one connection concern that client alone, who sees them.
+    let _ = drive(pin!(connection), stop, http1::Connection::graceful_shutdown).await;
 }
 
-async fn http2<I, S, F, B>(io: I, mut stop: watch::Receiver<bool>, service: S)
+async fn serve_http2<I, S, F, B>(io: I, stop: watch::Receiver<bool>, service: S)
 where
     I: Read + Write + Unpin + 'static,
     S: Fn(Request<Incoming>) -> F + 'static,
@@ -106,21 +103,36 @@ where
         let answer = service(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let connection = hyper::server::conn::http2::Builder::new(LocalExecutor)
+    let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
+    let _ = drive(pin!(connection), stop, http2::Connection::graceful_shutdown).await;
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Drives a connection to its end; told to stop, it shuts down in an orderly way first. The
+/// signal is asked once, which has it wake this task, and again only after it changed: asking
+/// takes a lock, and a connection is driven several times for every request.
+async fn drive<C: Future>(
+    mut connection: Pin<&mut C>,
+    mut stop: watch::Receiver<bool>,
+    shut_down: impl Fn(Pin<&mut C>),
+) -> C::Output {
+    let signal = stop.clone();
     // A closed channel means that the process is ending.
-    let _ = stop.wait_for(|stop| *stop).await;
+    let mut stopped = pin!(stop.wait_for(|stop| *stop));
+    let (mut asked, mut stopping) = (false, false);
+    std::future::poll_fn(|cx| {
+        if !stopping && (!asked || signal.has_changed().unwrap_or(true)) {
+            asked = true;
+            stopping = stopped.as_mut().poll(cx).is_ready();
+            if stopping {
+                shut_down(connection.as_mut());
+            }
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// Counts a connection while it lives.

@@ -6,6 +6,7 @@
 pub mod connection;
 pub mod listen;
 pub mod task;
+mod timer;
 pub mod tls;
 
 pub use connection::{ConnectionParams, serve_connection};

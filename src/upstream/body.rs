@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::connect::Sender;
+use super::connect::Lent;
 use super::pool::Pool;
 
 /// The answer broke off.
@@ -23,21 +23,21 @@ pub struct BodyFault;
 /// An answer's body.
 pub struct UpstreamBody {
     incoming: Incoming,
-    back: Option<(Rc<Pool>, Sender)>,
+    back: Option<(Rc<Pool>, Lent)>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, pool: Rc<Pool>, sender: Sender) -> Self {
-        let mut body = Self { incoming, back: Some((pool, sender)) };
+    pub(super) fn new(incoming: Incoming, pool: Rc<Pool>, lent: Lent) -> Self {
+        let mut body = Self { incoming, back: Some((pool, lent)) };
         body.give_back_at_end();
         body
     }
 
     fn give_back_at_end(&mut self) {
         if self.incoming.is_end_stream()
-            && let Some((pool, sender)) = self.back.take()
+            && let Some((pool, lent)) = self.back.take()
         {
-            pool.put(sender);
+            pool.put(lent);
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::trust::Trust;
+use crate::base::Deadline;
 use crate::policy::Authority;
 
 /// Why there is no connection, for the operator.
@@ -36,6 +37,12 @@ pub enum ConnectFault {
 
 /// The sending half of a connection.
 pub(super) type Sender = SendRequest<Full<Bytes>>;
+
+/// A connection, with the deadline of the exchange that it serves.
+pub(super) struct Lent {
+    pub(super) sender: Sender,
+    pub(super) deadline: Deadline,
+}
 
 /// Connects. The connection's own work goes on in a task that ends with it.
 pub(super) async fn connect(

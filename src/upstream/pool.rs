@@ -4,21 +4,26 @@
 //! time that is below what common servers keep them. Two authorities share a connection only
 //! when they are equal in every field. A connection is lent to one exchange at a time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use http::{Request, Response};
 use http_body_util::Full;
-use tokio::time::timeout;
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout};
 
 use super::body::UpstreamBody;
-use super::connect::{ConnectFault, Driver, Sender, connect};
+use super::connect::{ConnectFault, Driver, Lent, Sender, connect};
 use super::exchange::{Exchange, SendFault};
 use super::trust::Trust;
+use crate::base::Deadline;
 use crate::base::bounds::IDLE_PER_ENDPOINT;
 use crate::policy::Authority;
 
@@ -45,30 +50,39 @@ pub struct Upstream {
 }
 
 /// Idle connections to one authority.
-#[derive(Default)]
-pub(super) struct Pool(RefCell<Vec<(Sender, Instant)>>);
+pub(super) struct Pool {
+    idle: RefCell<Vec<(Lent, Instant)>>,
+    /// The time of the last sweep: precise enough to tell idle connections by, for nothing.
+    swept: Cell<Instant>,
+}
 
 impl Pool {
+    fn new() -> Self {
+        Self { idle: RefCell::default(), swept: Cell::new(Instant::now()) }
+    }
+
     /// Takes a connection back after a complete exchange.
-    pub(super) fn put(&self, sender: Sender) {
-        let mut idle = self.0.borrow_mut();
-        if idle.len() < IDLE_PER_ENDPOINT && !sender.is_closed() {
-            idle.push((sender, Instant::now()));
+    pub(super) fn put(&self, lent: Lent) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < IDLE_PER_ENDPOINT && !lent.sender.is_closed() {
+            idle.push((lent, self.swept.get()));
         }
     }
 
-    fn take(&self) -> Option<Sender> {
-        let mut idle = self.0.borrow_mut();
-        while let Some((sender, _)) = idle.pop() {
-            if !sender.is_closed() {
-                return Some(sender);
+    fn take(&self) -> Option<Lent> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some((lent, _)) = idle.pop() {
+            if !lent.sender.is_closed() {
+                return Some(lent);
             }
         }
         None
     }
 
-    fn sweep(&self, older_than: Instant) {
-        self.0.borrow_mut().retain(|(sender, since)| *since > older_than && !sender.is_closed());
+    /// Closes what was given back `idle` ago, by at most the time between two sweeps too early.
+    fn sweep(&self, now: Instant, idle: Duration) {
+        self.swept.set(now);
+        self.idle.borrow_mut().retain(|(lent, since)| now - *since < idle && !lent.sender.is_closed());
     }
 }
 
@@ -80,12 +94,11 @@ impl Upstream {
 
     /// Closes connections that have idled too long; the worker calls it about once a second.
     pub fn sweep(&self) {
-        if let Some(older_than) = Instant::now().checked_sub(self.params.idle) {
-            let mut pools = self.pools.borrow_mut();
-            pools.values().for_each(|pool| pool.sweep(older_than));
-            // An authority that the configuration no longer has leaves no pool behind.
-            pools.retain(|_, pool| Rc::strong_count(pool) > 1 || !pool.0.borrow().is_empty());
-        }
+        let (now, idle) = (Instant::now(), self.params.idle);
+        let mut pools = self.pools.borrow_mut();
+        pools.values().for_each(|pool| pool.sweep(now, idle));
+        // An authority that the configuration no longer has leaves no pool behind.
+        pools.retain(|_, pool| Rc::strong_count(pool) > 1 || !pool.idle.borrow().is_empty());
     }
 
     /// A fresh connection, for whoever wants to know whether one can be made.
@@ -98,7 +111,7 @@ impl Upstream {
         if let Some(pool) = pools.get(to) {
             return Rc::clone(pool);
         }
-        Rc::clone(pools.entry(to.clone()).or_default())
+        Rc::clone(pools.entry(to.clone()).or_insert_with(|| Rc::new(Pool::new())))
     }
 
     async fn connect(&self, to: &Authority) -> Result<Sender, SendFault> {
@@ -116,34 +129,41 @@ impl Upstream {
         }
     }
 
-    async fn attempt(
-        &self,
-        to: &Authority,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<UpstreamBody>, SendFault> {
-        let pool = self.pool(to);
-        loop {
-            let (mut sender, pooled) = match pool.take() {
-                Some(sender) => (sender, true),
-                None => (self.connect(to).await?, false),
-            };
-            // A connection that was given back a moment ago may still be finishing.
-            if sender.ready().await.is_err() {
-                if pooled {
-                    continue;
-                }
-                return Err(SendFault::Unreachable);
-            }
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok(response.map(|body| UpstreamBody::new(body, pool, sender))),
-                Err(mut error) => match error.take_message() {
-                    // The server had closed a kept connection before a byte was sent.
-                    Some(unsent) if pooled => request = unsent,
-                    _ => return Err(SendFault::Unreachable),
-                },
-            }
-        }
+    async fn lend(&self, to: &Authority, by: Instant) -> Result<Lent, SendFault> {
+        let sender = self.connect(to).await?;
+        Ok(Lent { sender, deadline: Deadline::new(by) })
     }
+}
+
+/// What became of a request on one connection.
+enum Attempt {
+    Answered(Response<Incoming>),
+    /// The connection was closed before a byte was sent.
+    Unsent(Request<Full<Bytes>>),
+    Failed(SendFault),
+}
+
+/// Sends on one connection and waits for the head of the answer, until the deadline.
+async fn attempt(lent: &mut Lent, request: Request<Full<Bytes>>) -> Attempt {
+    let Lent { sender, deadline } = lent;
+    let mut exchange = pin!(async {
+        // A connection that was given back a moment ago may still be finishing.
+        if sender.ready().await.is_err() {
+            return Attempt::Unsent(request);
+        }
+        match sender.try_send_request(request).await {
+            Ok(response) => Attempt::Answered(response),
+            Err(mut error) => match error.take_message() {
+                Some(unsent) => Attempt::Unsent(unsent),
+                None => Attempt::Failed(SendFault::Unreachable),
+            },
+        }
+    });
+    poll_fn(|cx| match exchange.as_mut().poll(cx) {
+        Poll::Pending => deadline.poll(cx).map(|()| Attempt::Failed(SendFault::TimedOut)),
+        answered @ Poll::Ready(_) => answered,
+    })
+    .await
 }
 
 impl Exchange for Upstream {
@@ -154,9 +174,24 @@ impl Exchange for Upstream {
         to: &Authority,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<UpstreamBody>, SendFault> {
-        match timeout(self.params.first_byte, self.attempt(to, request)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(SendFault::TimedOut),
+        let pool = self.pool(to);
+        let by = Instant::now() + self.params.first_byte;
+        let mut request = request;
+        loop {
+            let (mut lent, pooled) = match pool.take() {
+                Some(lent) => (lent, true),
+                None => (self.lend(to, by).await?, false),
+            };
+            lent.deadline.set(by);
+            match attempt(&mut lent, request).await {
+                Attempt::Answered(response) => {
+                    return Ok(response.map(|body| UpstreamBody::new(body, pool, lent)));
+                }
+                // The server had closed a kept connection; the pool has finitely many of them.
+                Attempt::Unsent(unsent) if pooled => request = unsent,
+                Attempt::Unsent(_) => return Err(SendFault::Unreachable),
+                Attempt::Failed(fault) => return Err(fault),
+            }
         }
     }
 }

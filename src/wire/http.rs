@@ -4,6 +4,7 @@
 //! names, so a list of what to remove would always miss one. It must never name a header
 //! that can carry a credential.
 
+use http::HeaderMap;
 use http::header::{self, HeaderName};
 
 /// `X-API-Key`
@@ -65,6 +66,25 @@ pub fn passes_downstream(name: &HeaderName) -> bool {
             | "x-accel-buffering"
             | "x-request-id"
     )
+}
+
+/// Takes out every header that does not pass. Nearly always all do; otherwise the map is made
+/// anew, so that the work stays linear in the number of headers.
+#[inline]
+pub fn keep_only(headers: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
+    if headers.keys().all(&passes) {
+        return;
+    }
+    let mut passing = None;
+    for (name, value) in std::mem::take(headers) {
+        // The map names a header once and leaves the name out for its further values.
+        if let Some(name) = name {
+            passing = passes(&name).then_some(name);
+        }
+        if let Some(name) = &passing {
+            headers.append(name, value);
+        }
+    }
 }
 
 /// Whether a header belongs to the connection, to credentials or to the gateway, so that the

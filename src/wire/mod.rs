@@ -4,6 +4,7 @@
 //! No I/O, no time, no policy: bytes in, facts or a fault out. It must never guess: what two
 //! readers could take differently is a fault.
 
+pub mod fields;
 pub mod http;
 pub mod jsonrpc;
 pub mod mcp;

@@ -15,7 +15,7 @@ use crate::base::{Denial, bounds};
 use crate::gateway::context::Context;
 use crate::gateway::refusal::Refusal;
 use crate::upstream::BodyFault;
-use crate::wire::http::{SESSION_ID, passes_downstream};
+use crate::wire::http::{SESSION_ID, keep_only, passes_downstream};
 use crate::wire::mcp::Era;
 
 /// An answer whose books are still open.
@@ -82,12 +82,8 @@ where
     Ok(whole)
 }
 
-/// Most answers carry listed headers only, so the map is kept and others are taken out.
+/// The length is told anew by whoever writes the answer: two that disagree cannot pass.
 fn retain_allowed(headers: &mut HeaderMap, era: Era) {
-    let stays = |name: &http::HeaderName| {
-        passes_downstream(name) && *name != CONTENT_LENGTH && !(era == Era::Modern && *name == SESSION_ID)
-    };
-    while let Some(name) = headers.keys().find(|name| !stays(name)).cloned() {
-        headers.remove(name);
-    }
+    headers.remove(CONTENT_LENGTH);
+    keep_only(headers, |name| passes_downstream(name) && !(era == Era::Modern && *name == SESSION_ID));
 }

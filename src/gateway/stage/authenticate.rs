@@ -3,16 +3,14 @@
 //! `Authorization: Bearer` or `X-API-Key`; both only when they are the same. Malformed,
 //! unknown and wrong keys get one answer.
 
-use http::header::AUTHORIZATION;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::{Routed, Vetted};
 use crate::base::key::RawKey;
 use crate::base::{Denial, KeyId, UnixSeconds};
 use crate::gateway::refusal::Refusal;
 use crate::policy::{Verified, authenticate as verify};
-use crate::wire::http::X_API_KEY;
+use crate::wire::fields::{Field, Fields, Twice};
 
 /// Who calls, proved by a key.
 pub(in crate::gateway) struct Caller<'s> {
@@ -47,10 +45,10 @@ impl<'s> Caller<'s> {
 /// Proves the caller.
 pub(in crate::gateway) fn authenticate<'s>(
     vetted: Vetted<'s>,
-    head: &Parts,
+    fields: &Fields<'_>,
     now: UnixSeconds,
 ) -> Result<Caller<'s>, Refusal> {
-    let key = RawKey::parse(presented(&head.headers)?).ok_or(Denial::InvalidKey)?;
+    let key = RawKey::parse(presented(fields)?).ok_or(Denial::InvalidKey)?;
     let keys = &vetted.routed().snapshot().keys;
     let digests = keys.hasher().digests(key.secret());
     let verified = verify(keys, key.id(), &digests, now)?;
@@ -58,9 +56,9 @@ pub(in crate::gateway) fn authenticate<'s>(
 }
 
 /// The one text that is presented as a key.
-fn presented(headers: &HeaderMap) -> Result<&[u8], Denial> {
-    let authorization = single(headers, &AUTHORIZATION)?.map(|value| bearer(value.as_bytes()));
-    let api_key = single(headers, &X_API_KEY)?.map(HeaderValue::as_bytes);
+fn presented<'h>(fields: &Fields<'h>) -> Result<&'h [u8], Denial> {
+    let authorization = single(fields.authorization)?.map(|value| bearer(value.as_bytes()));
+    let api_key = single(fields.api_key)?.map(HeaderValue::as_bytes);
     match (authorization, api_key) {
         (None, None) => Err(Denial::MissingKey),
         (Some(Some(key)), None) | (None, Some(key)) => Ok(key),
@@ -71,10 +69,8 @@ fn presented(headers: &HeaderMap) -> Result<&[u8], Denial> {
     }
 }
 
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Denial> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() { Err(Denial::ConflictingKeys) } else { Ok(first) }
+fn single(field: Field<'_>) -> Result<Option<&HeaderValue>, Denial> {
+    field.single().map_err(|Twice| Denial::ConflictingKeys)
 }
 
 /// The token after the scheme, which is compared without case (RFC 9110 §11.1).
@@ -88,6 +84,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::presented;
     use crate::base::Denial;
+    use crate::wire::fields::Fields;
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     fn given(lines: &[(&'static str, &'static str)]) -> Result<Vec<u8>, Denial> {
@@ -95,7 +92,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        presented(&headers).map(<[u8]>::to_vec)
+        presented(&Fields::gather(&headers)).map(<[u8]>::to_vec)
     }
 
     #[test]

@@ -4,9 +4,6 @@
 //! declared length is a promise, not a fact.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::request::Parts;
-use http::{HeaderMap, Method};
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
@@ -14,22 +11,18 @@ use tokio::time::timeout;
 use crate::base::Denial;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::RequestBounds;
-
-/// Whether the request carries a message.
-pub(in crate::gateway) fn is_post(head: &Parts) -> bool {
-    head.method == Method::POST
-}
+use crate::wire::fields::{Field, Fields};
 
 /// Reads the body of a POST.
 pub(in crate::gateway) async fn collect<B>(
-    head: &Parts,
+    fields: &Fields<'_>,
     mut body: B,
     bounds: RequestBounds,
 ) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    if !is_json(&head.headers) {
+    if !is_json(fields) {
         return Err(Denial::UnsupportedMediaType.into());
     }
     if body.size_hint().lower() > bounds.body as u64 {
@@ -65,10 +58,8 @@ where
 }
 
 /// `application/json`, perhaps with parameters, once, and not encoded.
-fn is_json(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let media = types.next().and_then(|value| value.as_bytes().split(|b| *b == b';').next());
-    media.is_some_and(|media| media.trim_ascii().eq_ignore_ascii_case(b"application/json"))
-        && types.next().is_none()
-        && !headers.contains_key(CONTENT_ENCODING)
+fn is_json(fields: &Fields<'_>) -> bool {
+    let Field::Once(media) = fields.content_type else { return false };
+    let media = media.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
+    media.trim_ascii().eq_ignore_ascii_case(b"application/json") && fields.content_encoding == Field::Absent
 }

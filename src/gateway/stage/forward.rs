@@ -1,11 +1,11 @@
 //! Forward: a request of our own making to the server's endpoint.
 //!
-//! Headers are rebuilt from an allow-list, so that no credential of the client can slip
+//! Headers go by an allow-list, so that no credential of the client can slip
 //! through under a name that nobody thought of; the gateway's own credential and the caller's
 //! identity are added last and win. The body is the client's bytes.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, HOST, HeaderName};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
@@ -15,21 +15,21 @@ use crate::base::Denial;
 use crate::gateway::refusal::Refusal;
 use crate::policy::{Server, Verified};
 use crate::upstream::{Exchange, SendFault};
-use crate::wire::http::{LAST_EVENT_ID, SESSION_ID, passes_upstream};
+use crate::wire::http::{LAST_EVENT_ID, SESSION_ID, X_API_KEY, keep_only, passes_upstream};
 use crate::wire::mcp::Era;
 
 /// Sends the request and waits for the head of the answer.
 pub(in crate::gateway) async fn forward<X: Exchange>(
     upstream: &X,
     admitted: &Admitted<'_>,
-    head: Parts,
+    head: &mut Parts,
     body: &Bytes,
 ) -> Result<Response<X::Body>, Refusal> {
     let endpoint = &admitted.routed().server().endpoint;
     let mut request = Request::new(Full::new(body.clone()));
-    *request.method_mut() = head.method;
+    *request.method_mut() = std::mem::take(&mut head.method);
     *request.uri_mut() = Uri::from(endpoint.path.clone());
-    *request.headers_mut() = headers(head.headers, admitted);
+    *request.headers_mut() = headers(std::mem::take(&mut head.headers), admitted);
     match upstream.send(&endpoint.authority, request).await {
         Ok(response) => Ok(response),
         Err(SendFault::Unreachable) => Err(Denial::UpstreamUnreachable.into()),
@@ -37,22 +37,20 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
     }
 }
 
-fn headers(sent: HeaderMap, admitted: &Admitted<'_>) -> HeaderMap {
+/// What is in nearly every request and never passes, taken out by name; the allow-list decides
+/// over all that is left.
+const OFTEN_SENT: [HeaderName; 4] = [AUTHORIZATION, X_API_KEY, CONTENT_LENGTH, CONNECTION];
+
+fn headers(mut headers: HeaderMap, admitted: &Admitted<'_>) -> HeaderMap {
     let server = admitted.routed().server();
-    let mut headers = HeaderMap::with_capacity(16);
+    for name in &OFTEN_SENT {
+        headers.remove(name);
+    }
     headers.insert(HOST, server.endpoint.host.clone());
     // Answers that are looked into must not come encoded.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let mut passing = None;
-    for (name, value) in sent {
-        // The map names a header once and leaves the name out for its further values.
-        if let Some(name) = name {
-            passing = passes(&name, server, admitted.era()).then_some(name);
-        }
-        if let Some(name) = &passing {
-            headers.append(name, value);
-        }
-    }
+    let era = admitted.era();
+    keep_only(&mut headers, |name| *name == HOST || *name == ACCEPT_ENCODING || passes(name, server, era));
     identify(&mut headers, server, admitted.verified());
     if let Some((name, value)) = &server.endpoint.credential {
         headers.insert(name, value.clone());

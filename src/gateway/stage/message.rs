@@ -4,13 +4,12 @@
 //! read differently does not get past here.
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use crate::base::Denial;
 use crate::gateway::refusal::{Detail, Refusal};
 use crate::gateway::worker::Worker;
-use crate::wire::http::{MCP_METHOD, MCP_NAME, PROTOCOL_VERSION, SESSION_ID};
+use crate::wire::fields::{Field, Fields, Twice};
 use crate::wire::jsonrpc::{self, Envelope, Subject};
 use crate::wire::mcp::era::{HeaderVersion, judge};
 use crate::wire::mcp::{Era, EraFault, ProtocolVersion, mirror};
@@ -34,21 +33,21 @@ impl Message {
 /// Reads a message.
 pub(in crate::gateway) fn read<X>(
     worker: &Worker<X>,
-    head: &Parts,
+    fields: &Fields<'_>,
     body: &Bytes,
 ) -> Result<Message, Refusal> {
     let envelope =
         worker.read_envelope(body).map_err(|fault| Refusal::hinted(fault.0.denial(), fault.0.hint()))?;
-    let era = judge(header_version(&head.headers)?, &envelope)
-        .map_err(|fault| era_refusal(fault, &envelope, &head.headers))?;
-    single(&head.headers, &SESSION_ID)?;
-    check_mirror(&head.headers, &envelope, era, body)?;
+    let era = judge(header_version(fields)?, &envelope)
+        .map_err(|fault| era_refusal(fault, &envelope, fields.protocol_version))?;
+    single(fields.session_id)?;
+    check_mirror(fields, &envelope, era, body)?;
     Ok(Message { envelope, era })
 }
 
 /// `MCP-Protocol-Version`; twice is a disagreement with itself.
-pub(super) fn header_version(headers: &HeaderMap) -> Result<HeaderVersion, Refusal> {
-    Ok(match single(headers, &PROTOCOL_VERSION)? {
+pub(super) fn header_version(fields: &Fields<'_>) -> Result<HeaderVersion, Refusal> {
+    Ok(match single(fields.protocol_version)? {
         None => HeaderVersion::Absent,
         Some(value) => {
             let known = value.to_str().ok().and_then(|text| ProtocolVersion::parse(text.trim()));
@@ -57,7 +56,7 @@ pub(super) fn header_version(headers: &HeaderMap) -> Result<HeaderVersion, Refus
     })
 }
 
-fn era_refusal(fault: EraFault, envelope: &Envelope, headers: &HeaderMap) -> Refusal {
+fn era_refusal(fault: EraFault, envelope: &Envelope, version: Field<'_>) -> Refusal {
     match fault {
         EraFault::MetaMissing => Refusal::hinted(
             Denial::InvalidParams,
@@ -68,7 +67,7 @@ fn era_refusal(fault: EraFault, envelope: &Envelope, headers: &HeaderMap) -> Ref
             "MCP-Protocol-Version and params._meta name different versions, or one of them is missing",
         ),
         EraFault::Unknown { modern: true } => {
-            let requested = headers.get(PROTOCOL_VERSION).and_then(|value| value.to_str().ok());
+            let requested = version.single().ok().flatten().and_then(|value| value.to_str().ok());
             let requested_version = Some(requested.unwrap_or_default().chars().take(64).collect());
             Refusal::detailed(Denial::VersionUnsupported, Detail { requested_version, ..Detail::default() })
         }
@@ -85,9 +84,9 @@ fn era_refusal(fault: EraFault, envelope: &Envelope, headers: &HeaderMap) -> Ref
 }
 
 /// `Mcp-Method` and `Mcp-Name`: required of modern requests, and never wrong.
-fn check_mirror(headers: &HeaderMap, envelope: &Envelope, era: Era, body: &[u8]) -> Result<(), Refusal> {
+fn check_mirror(fields: &Fields<'_>, envelope: &Envelope, era: Era, body: &[u8]) -> Result<(), Refusal> {
     let required = era == Era::Modern && envelope.message == jsonrpc::Message::Request;
-    match single(headers, &MCP_METHOD)? {
+    match single(fields.mcp_method)? {
         Some(value) if value.as_bytes().trim_ascii() == envelope.method.name().as_bytes() => {}
         None if !required => {}
         _ => return Err(Refusal::hinted(Denial::HeaderMismatch, "Mcp-Method must repeat the body's method")),
@@ -100,7 +99,7 @@ fn check_mirror(headers: &HeaderMap, envelope: &Envelope, era: Era, body: &[u8])
         }
         _ => None,
     };
-    match (single(headers, &MCP_NAME)?, name) {
+    match (single(fields.mcp_name)?, name) {
         (None, None) => Ok(()),
         (None, Some(_)) if !required => Ok(()),
         (Some(value), Some(name)) if mirror::names(value.as_bytes(), name) == Some(true) => Ok(()),
@@ -108,11 +107,7 @@ fn check_mirror(headers: &HeaderMap, envelope: &Envelope, era: Era, body: &[u8])
     }
 }
 
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(Refusal::hinted(Denial::HeaderMismatch, "a header of the protocol was sent twice"));
-    }
-    Ok(first)
+fn single(field: Field<'_>) -> Result<Option<&HeaderValue>, Refusal> {
+    let twice = |Twice| Refusal::hinted(Denial::HeaderMismatch, "a header of the protocol was sent twice");
+    field.single().map_err(twice)
 }

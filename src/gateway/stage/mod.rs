@@ -16,7 +16,7 @@ mod vet;
 pub(super) use admit::{Admitted, Intent, admit};
 pub(super) use authenticate::{Caller, authenticate};
 pub(super) use authorise::{Grant, authorise};
-pub(super) use collect::{collect, is_post};
+pub(super) use collect::collect;
 pub(super) use forward::forward;
 pub(super) use message::{Message, read};
 pub(super) use route::{Routed, route};

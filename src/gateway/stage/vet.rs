@@ -3,13 +3,13 @@
 //! Against DNS rebinding and cross-site calls. An absent `Origin` is allowed: only browsers
 //! send one. Both are checked before the key, so that a page cannot probe keys.
 
-use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 
 use super::Routed;
 use crate::base::Denial;
 use crate::gateway::refusal::Refusal;
 use crate::policy::Server;
+use crate::wire::fields::{Field, Fields};
 use crate::wire::http::host_without_port;
 
 /// A routed request whose host and origin are allowed.
@@ -22,12 +22,16 @@ impl<'s> Vetted<'s> {
 }
 
 /// Checks host and origin.
-pub(in crate::gateway) fn vet<'s>(routed: Routed<'s>, head: &Parts) -> Result<Vetted<'s>, Refusal> {
-    let host = host(head).and_then(host_without_port).ok_or(Denial::HostDenied)?;
+pub(in crate::gateway) fn vet<'s>(
+    routed: Routed<'s>,
+    head: &Parts,
+    fields: &Fields<'_>,
+) -> Result<Vetted<'s>, Refusal> {
+    let host = host(head, fields.host).and_then(host_without_port).ok_or(Denial::HostDenied)?;
     if !routed.snapshot().policy.serves_host(host) {
         return Err(Denial::HostDenied.into());
     }
-    if !origin_allowed(head, routed.server()) {
+    if !origin_allowed(fields.origin, routed.server()) {
         return Err(Denial::OriginDenied.into());
     }
     Ok(Vetted(routed))
@@ -35,12 +39,8 @@ pub(in crate::gateway) fn vet<'s>(routed: Routed<'s>, head: &Parts) -> Result<Ve
 
 /// HTTP/2 names the host in its pseudo-header, HTTP/1.1 in `Host`; where both are there, or
 /// `Host` twice, they must agree.
-fn host(head: &Parts) -> Option<&str> {
-    let mut lines = head.headers.get_all(HOST).iter();
-    let line = lines.next().map(|value| value.to_str());
-    if lines.next().is_some() {
-        return None;
-    }
+fn host<'h>(head: &'h Parts, line: Field<'h>) -> Option<&'h str> {
+    let line = line.single().ok()?.map(|value| value.to_str());
     match (head.uri.authority(), line) {
         (Some(authority), None) => Some(authority.as_str()),
         (Some(authority), Some(Ok(line))) if authority.as_str().eq_ignore_ascii_case(line) => Some(line),
@@ -49,9 +49,11 @@ fn host(head: &Parts) -> Option<&str> {
     }
 }
 
-fn origin_allowed(head: &Parts, server: &Server) -> bool {
-    let mut origins = head.headers.get_all(ORIGIN).iter();
-    let Some(origin) = origins.next() else { return true };
+fn origin_allowed(origin: Field<'_>, server: &Server) -> bool {
     let listed = |origin: &str| server.origins.iter().any(|known| known.eq_ignore_ascii_case(origin));
-    origins.next().is_none() && origin.to_str().is_ok_and(listed)
+    match origin {
+        Field::Absent => true,
+        Field::Once(origin) => origin.to_str().is_ok_and(listed),
+        Field::Repeated => false,
+    }
 }

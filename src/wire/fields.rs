@@ -1,0 +1,107 @@
+//! The headers that decide, gathered from a request's head in one pass.
+//!
+//! Looking each one up would hash its name again for every stage. A header that must be there
+//! once remembers that it was repeated, so that no stage can take the first of two.
+
+use http::{HeaderMap, HeaderValue};
+
+/// One header of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Field<'h> {
+    /// Not there.
+    #[default]
+    Absent,
+    /// There, once.
+    Once(&'h HeaderValue),
+    /// There more than once, whether equal or not.
+    Repeated,
+}
+
+/// The headers that decide.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fields<'h> {
+    /// `Host`
+    pub host: Field<'h>,
+    /// `Origin`
+    pub origin: Field<'h>,
+    /// `Authorization`
+    pub authorization: Field<'h>,
+    /// `X-API-Key`
+    pub api_key: Field<'h>,
+    /// `Content-Type`
+    pub content_type: Field<'h>,
+    /// `Content-Encoding`
+    pub content_encoding: Field<'h>,
+    /// `Mcp-Session-Id`
+    pub session_id: Field<'h>,
+    /// `MCP-Protocol-Version`
+    pub protocol_version: Field<'h>,
+    /// `Mcp-Method`
+    pub mcp_method: Field<'h>,
+    /// `Mcp-Name`
+    pub mcp_name: Field<'h>,
+}
+
+/// A header that may be there once was there twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Twice;
+
+impl<'h> Field<'h> {
+    /// The value, if there is one.
+    #[inline]
+    pub fn single(self) -> Result<Option<&'h HeaderValue>, Twice> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Once(value) => Ok(Some(value)),
+            Self::Repeated => Err(Twice),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, value: &'h HeaderValue) {
+        *self = if *self == Self::Absent { Self::Once(value) } else { Self::Repeated };
+    }
+}
+
+impl<'h> Fields<'h> {
+    /// Gathers them.
+    #[inline]
+    pub fn gather(headers: &'h HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            let field = match name.as_str() {
+                "host" => &mut fields.host,
+                "origin" => &mut fields.origin,
+                "authorization" => &mut fields.authorization,
+                "x-api-key" => &mut fields.api_key,
+                "content-type" => &mut fields.content_type,
+                "content-encoding" => &mut fields.content_encoding,
+                "mcp-session-id" => &mut fields.session_id,
+                "mcp-protocol-version" => &mut fields.protocol_version,
+                "mcp-method" => &mut fields.mcp_method,
+                "mcp-name" => &mut fields.mcp_name,
+                _ => continue,
+            };
+            field.add(value);
+        }
+        fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Field, Fields, Twice};
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    #[test]
+    fn absent_once_and_repeated_are_told_apart() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("host", "a"), ("mcp-name", "x"), ("mcp-name", "x"), ("accept", "y")] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let fields = Fields::gather(&headers);
+        assert_eq!(fields.host.single(), Ok(Some(&HeaderValue::from_static("a"))));
+        assert_eq!(fields.mcp_name.single(), Err(Twice));
+        assert_eq!((fields.origin, fields.origin.single()), (Field::Absent, Ok(None)));
+    }
+}
