@@ -32,7 +32,7 @@ fn decide(c: &mut Criterion) {
         assert_eq!(naive.authorise(&record, tool), may);
         group.bench_function(kind, |b| b.iter(|| authorise(server, grants, Wanted::Tool(black_box(tool)))));
         group.bench_function(format!("{kind}, naive"), |b| {
-            b.iter(|| naive.authorise(&record, black_box(tool)))
+            b.iter(|| naive.authorise(&record, black_box(tool)));
         });
     }
     group.finish();

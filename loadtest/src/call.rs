@@ -11,7 +11,7 @@ pub(crate) const SCOPE: &str = "bench:search";
 pub(crate) const TOOL: &str = "search";
 
 /// 249 bytes of request.
-pub(crate) const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"unpaid invoices of the last quarter"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+pub(crate) const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"unpaid invoices from the last quarters"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
 
 /// 276 bytes of answer.
 pub(crate) const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"3 invoices of the last quarter: 2026-0417 over 1,240.00 to Aldis Ltd, paid; 2026-0433 over 86.50 to Borealis, paid; 2026-0451 over 912.75 to Corvid and Sons, open."}],"isError":false}}"#;
