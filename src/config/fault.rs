@@ -66,3 +66,13 @@ pub(super) fn member(path: &str, name: &str) -> String {
     let name = if bare { name.to_owned() } else { format!("{name:?}") };
     if path.is_empty() { name } else { format!("{path}.{name}") }
 }
+
+/// Why a file cannot be read, in words.
+pub(super) fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no file at this path".into(),
+        std::io::ErrorKind::PermissionDenied => "a file that this user may not read".into(),
+        std::io::ErrorKind::InvalidData => "a file that is not UTF-8".into(),
+        _ => format!("a file that cannot be read ({error})"),
+    }
+}

@@ -3,47 +3,19 @@
 //! The order: read, parse, override, expand, hold against the schema, check. Each step goes
 //! on with what the one before left sound.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::Value;
 
 use super::check;
 use super::document::json_schema;
-use super::fault::Faults;
+use super::environment::Environment;
+use super::fault::{Faults, unreadable};
 use super::overrides;
 use super::raw::Raw;
 use super::settings::{KeySettings, Settings};
 use super::shape;
 use crate::base::bounds;
-
-/// The environment as it was when the program started.
-#[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
-
-impl Environment {
-    /// The process's own environment; variables that are no Unicode are left out.
-    pub fn of_process() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self(std::env::vars_os().filter_map(text).collect())
-    }
-
-    /// An environment of these variables.
-    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(variables.into_iter().collect())
-    }
-
-    /// One variable.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    pub(super) fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0.iter().filter(move |(name, _)| name.starts_with(prefix)).map(|(n, v)| (n.as_str(), v.as_str()))
-    }
-}
 
 /// Loads a configuration file. Paths in it are relative to its folder.
 pub fn load(file: &Path, environment: &Environment) -> Result<Settings, Faults> {
@@ -109,14 +81,4 @@ fn raw(text: &str, name: &str, environment: &Environment) -> Result<(Raw, Faults
 fn line_of(text: &str, error: &toml::de::Error) -> String {
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return String::new() };
     format!(" line {}", before.matches('\n').count() + 1)
-}
-
-/// Why a file cannot be read, in words.
-pub(super) fn unreadable(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "no file at this path".into(),
-        std::io::ErrorKind::PermissionDenied => "a file that this user may not read".into(),
-        std::io::ErrorKind::InvalidData => "a file that is not UTF-8".into(),
-        _ => format!("a file that cannot be read ({error})"),
-    }
 }

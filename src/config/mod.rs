@@ -7,6 +7,7 @@
 mod check;
 pub mod defaults;
 mod document;
+mod environment;
 mod fault;
 mod load;
 mod overrides;
@@ -17,8 +18,9 @@ mod tls;
 pub mod units;
 
 pub use document::{json_schema, toml_document};
+pub use environment::Environment;
 pub use fault::{Fault, Faults};
-pub use load::{Environment, load, load_keys, load_text};
+pub use load::{load, load_keys, load_text};
 pub use settings::{
     Bounds, KeySettings, ListenSettings, LogFormat, RegistrySettings, RuleSettings, ServerSettings, Settings,
     Transport, UpstreamUrl,

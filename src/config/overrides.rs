@@ -7,8 +7,8 @@
 use serde_json::Value as Schema;
 use toml::Value;
 
+use super::environment::Environment;
 use super::fault::{Faults, member};
-use super::load::Environment;
 use super::shape::{describe, not_null, type_of};
 
 const PREFIX: &str = "TOLLGATE_";

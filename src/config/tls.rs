@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::fault::Faults;
-use super::load::unreadable;
+use super::fault::unreadable;
 
 /// A certificate with its chain and a key that fits it.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use http::HeaderValue;
 
 use crate::config::{RuleSettings, ServerSettings, Settings};
-use crate::policy::compile::{Rule, RuleKind};
+use crate::policy::compiled::{Rule, RuleKind};
 use crate::policy::rules::{NameRules, UriRules};
 use crate::policy::{Authority, Endpoint, Identity, Policy, RuleId, Server, ServerId};
 use crate::telemetry::{Metrics, PolicyCells, ServerCells};

@@ -3,7 +3,8 @@
 //! The same function serves the request path and `explain`, so the explanation cannot differ
 //! from the decision.
 
-use super::compile::{Grants, RuleId};
+use super::compiled::Grants;
+use super::ids::RuleId;
 use super::server::Server;
 use crate::base::Denial;
 

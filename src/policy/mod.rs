@@ -6,7 +6,8 @@
 
 pub mod authenticate;
 pub mod authorise;
-pub mod compile;
+pub mod compiled;
+pub mod ids;
 pub mod keys;
 pub mod pattern;
 pub mod rules;
@@ -15,7 +16,8 @@ pub mod server;
 
 pub use authenticate::{Verified, authenticate};
 pub use authorise::{Decision, Wanted, authorise};
-pub use compile::{Policy, RuleId, ServerId};
+pub use compiled::Policy;
+pub use ids::{RuleId, ServerId};
 pub use keys::{KeyEntry, Keys};
 pub use scope::{Scope, ScopePattern, ScopeSet};
 pub use server::{Authority, Endpoint, Identity, Server};

@@ -7,7 +7,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::compile::RuleId;
+use super::ids::RuleId;
 use super::pattern::{NamePattern, NotAUriPattern, UriPattern, is_plain};
 
 /// Rules over the names of tools or prompts.
@@ -97,7 +97,7 @@ impl UriRules {
 #[cfg(test)]
 mod tests {
     use super::{NameRules, RuleFault, UriRules};
-    use crate::policy::compile::RuleId;
+    use crate::policy::ids::RuleId;
 
     #[test]
     fn exact_beats_pattern_and_the_longest_prefix_wins() {

@@ -5,7 +5,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::compile::{RuleId, ServerId};
+use super::ids::{RuleId, ServerId};
 use super::rules::{NameRules, UriRules};
 
 /// How to reach an upstream: everything that makes two connections interchangeable. Pools

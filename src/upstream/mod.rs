@@ -4,13 +4,14 @@
 //! calls are not idempotent. No redirect is followed and no address comes from a client.
 
 mod body;
+mod client;
 mod connect;
 mod exchange;
-mod pool;
+mod idle;
 mod trust;
 
 pub use body::{BodyFault, UpstreamBody};
+pub use client::{Upstream, UpstreamParams};
 pub use connect::ConnectFault;
 pub use exchange::{Exchange, SendFault};
-pub use pool::{Upstream, UpstreamParams};
 pub use trust::{Trust, TrustFault};

@@ -6,7 +6,7 @@ use super::Check;
 use crate::base::digest::{PEPPERS, is_pepper_id};
 use crate::base::secret::Secret;
 use crate::config::fault::member;
-use crate::config::load::unreadable;
+use crate::config::fault::unreadable;
 use crate::config::raw::{Pepper, Registry};
 use crate::config::settings::RegistrySettings;
 use crate::config::tls::others_can_read;

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Uri};
 
 use super::{Check, NAME, is_name};
 use crate::base::bounds;
-use crate::config::load::unreadable;
+use crate::config::fault::unreadable;
 use crate::config::raw::{Credential, Server};
 use crate::config::settings::{ServerSettings, UpstreamUrl};
 use crate::config::tls::{others_can_read, read_authorities};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::policy::compile::{Grants, Policy};
+use crate::policy::compiled::{Grants, Policy};
 use crate::policy::scope::ScopeSet;
 
 /// A set's number.

@@ -14,7 +14,7 @@ use super::sets::{ScopeSetId, ScopeSets};
 use super::shard::{MOST, Shard};
 use crate::base::KeyId;
 use crate::base::digest::Hasher;
-use crate::policy::compile::{Grants, Policy};
+use crate::policy::compiled::{Grants, Policy};
 use crate::policy::scope::ScopeSet;
 
 /// Records that a shard is laid out for. A change copies one shard: 64 KiB, and a spine of

@@ -8,7 +8,7 @@ use proptest::prelude::{Strategy, any, prop_assert, proptest};
 use super::{KeyEntry, Keys, Status};
 use crate::base::digest::{Hasher, KeyHash};
 use crate::base::{KeyId, UnixSeconds};
-use crate::policy::compile::Policy;
+use crate::policy::compiled::Policy;
 use crate::policy::scope::{ScopePattern, ScopeSet};
 
 fn id(number: u32) -> KeyId {

@@ -1,10 +1,9 @@
-//! One worker's connections to all upstreams.
+//! One worker's connections to all upstreams, and one exchange on one of them.
 //!
-//! Idle connections are kept per authority, the latest used first, up to a bound and for a
-//! time that is below what common servers keep them. Two authorities share a connection only
-//! when they are equal in every field. A connection is lent to one exchange at a time.
+//! Two authorities share a connection only when they are equal in every field. A connection is
+//! lent to one exchange at a time.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -22,9 +21,9 @@ use tokio::time::{Instant, timeout};
 use super::body::UpstreamBody;
 use super::connect::{ConnectFault, Driver, Lent, Sender, connect};
 use super::exchange::{Exchange, SendFault};
+use super::idle::Pool;
 use super::trust::Trust;
 use crate::base::Deadline;
-use crate::base::bounds::IDLE_PER_ENDPOINT;
 use crate::policy::Authority;
 
 /// What upstreams are spoken to with.
@@ -49,43 +48,6 @@ pub struct Upstream {
     pools: Rc<RefCell<HashMap<Authority, Rc<Pool>, RandomState>>>,
 }
 
-/// Idle connections to one authority.
-pub(super) struct Pool {
-    idle: RefCell<Vec<(Lent, Instant)>>,
-    /// The time of the last sweep: precise enough to tell idle connections by, for nothing.
-    swept: Cell<Instant>,
-}
-
-impl Pool {
-    fn new() -> Self {
-        Self { idle: RefCell::default(), swept: Cell::new(Instant::now()) }
-    }
-
-    /// Takes a connection back after a complete exchange.
-    pub(super) fn put(&self, lent: Lent) {
-        let mut idle = self.idle.borrow_mut();
-        if idle.len() < IDLE_PER_ENDPOINT && !lent.sender.is_closed() {
-            idle.push((lent, self.swept.get()));
-        }
-    }
-
-    fn take(&self) -> Option<Lent> {
-        let mut idle = self.idle.borrow_mut();
-        while let Some((lent, _)) = idle.pop() {
-            if !lent.sender.is_closed() {
-                return Some(lent);
-            }
-        }
-        None
-    }
-
-    /// Closes what was given back `idle` ago, by at most the time between two sweeps too early.
-    fn sweep(&self, now: Instant, idle: Duration) {
-        self.swept.set(now);
-        self.idle.borrow_mut().retain(|(lent, since)| now - *since < idle && !lent.sender.is_closed());
-    }
-}
-
 impl Upstream {
     /// No connections yet.
     pub fn new(params: UpstreamParams) -> Self {
@@ -98,7 +60,7 @@ impl Upstream {
         let mut pools = self.pools.borrow_mut();
         pools.values().for_each(|pool| pool.sweep(now, idle));
         // An authority that the configuration no longer has leaves no pool behind.
-        pools.retain(|_, pool| Rc::strong_count(pool) > 1 || !pool.idle.borrow().is_empty());
+        pools.retain(|_, pool| Rc::strong_count(pool) > 1 || !pool.is_empty());
     }
 
     /// A fresh connection, for whoever wants to know whether one can be made.

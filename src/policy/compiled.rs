@@ -6,16 +6,9 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::ids::{RuleId, ServerId};
 use super::scope::{Scope, ScopeSet};
 use super::server::Server;
-
-/// A server's place in the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ServerId(pub u32);
-
-/// A rule's place in the policy, over all servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RuleId(pub u32);
 
 /// What kind of thing a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,51 @@
+//! Idle connections to one authority: the latest used first, up to a bound, and for a time
+//! that is below what common servers keep them.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connect::Lent;
+use crate::base::bounds::IDLE_PER_ENDPOINT;
+
+/// Idle connections to one authority.
+pub(super) struct Pool {
+    idle: RefCell<Vec<(Lent, Instant)>>,
+    /// The time of the last sweep: precise enough to tell idle connections by, for nothing.
+    swept: Cell<Instant>,
+}
+
+impl Pool {
+    pub(super) fn new() -> Self {
+        Self { idle: RefCell::default(), swept: Cell::new(Instant::now()) }
+    }
+
+    /// Takes a connection back after a complete exchange.
+    pub(super) fn put(&self, lent: Lent) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < IDLE_PER_ENDPOINT && !lent.sender.is_closed() {
+            idle.push((lent, self.swept.get()));
+        }
+    }
+
+    pub(super) fn take(&self) -> Option<Lent> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some((lent, _)) = idle.pop() {
+            if !lent.sender.is_closed() {
+                return Some(lent);
+            }
+        }
+        None
+    }
+
+    /// Closes what was given back `idle` ago, by at most the time between two sweeps too early.
+    pub(super) fn sweep(&self, now: Instant, idle: Duration) {
+        self.swept.set(now);
+        self.idle.borrow_mut().retain(|(lent, since)| now - *since < idle && !lent.sender.is_closed());
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.idle.borrow().is_empty()
+    }
+}
