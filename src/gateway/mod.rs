@@ -1,4 +1,4 @@
-//! Floor 4, request side: what happens to a request, top to bottom, in [`serve`].
+//! Floor 4, request side: what happens to a request, top to bottom, in [`serve()`].
 //!
 //! Each stage earns a proof value that the next one asks for, so a check cannot be skipped.
 //! It must never see the control side: the two meet in the snapshot cell alone.

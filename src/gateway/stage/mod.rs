@@ -1,4 +1,4 @@
-//! The stages of a request, one file each, in the order in which [`super::serve`] calls them.
+//! The stages of a request, one file each, in the order in which [`super::serve()`] calls them.
 //!
 //! Each proof value has private fields and one constructor, in the file of the stage that
 //! earns it.
