@@ -80,7 +80,7 @@ pub enum KeyCommand {
     List,
     /// Show one key
     Show {
-        /// The key's id, mcp_<env>_<id>
+        /// The key's id, mcp_live_… or mcp_test_…
         id: KeyId,
     },
     /// Change a key's scopes, plan, end, owner or name

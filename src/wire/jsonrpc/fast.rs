@@ -30,7 +30,7 @@ impl Default for Scratch {
 }
 
 impl Scratch {
-    /// Empty scratch; it grows to what bodies need, at most [`KEPT_BYTES`] and what the parser
+    /// Empty scratch; it grows to what bodies need, at most 64 KiB and what the parser
     /// keeps beside them.
     pub fn new() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The one strict reading of a JSON-RPC message, over any parser's [`View`].
+//! The one strict reading of a JSON-RPC message, over any parser's `View`.
 //!
 //! Read: version, shape, method, the name that permission depends on, and the two members of
 //! `_meta` that tell the era. Refused: whatever two readers could take differently. The rest
