@@ -80,7 +80,7 @@ pub enum KeyCommand {
     List,
     /// Show one key
     Show {
-        /// The key's id, mcp_live_… or mcp_test_…
+        /// The key's id: what stands before the dot of the key
         id: KeyId,
     },
     /// Change a key's scopes, plan, end, owner or name
