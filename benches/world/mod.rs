@@ -131,7 +131,7 @@ impl Exchange for Stub {
     async fn send(
         &self,
         _to: &Authority,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
     ) -> Result<Response<Self::Body>, SendFault> {
         drop(std::hint::black_box(request));
         let body = Full::from(ANSWER).map_err((|never| match never {}) as fn(Infallible) -> BodyFault);

@@ -109,7 +109,7 @@ impl Gateway {
             }
         }
         headers.insert(HeaderName::from_static("host"), HeaderValue::from_static("127.0.0.1:9"));
-        let mut upstream = Request::post("/mcp").body(Full::new(body)).unwrap();
+        let mut upstream = Request::post("/mcp").body(body).unwrap();
         *upstream.headers_mut() = headers;
         let authority = Authority { host: "127.0.0.1".into(), port: 9, tls: false, ca: None };
         let response = Stub.send(&authority, upstream).await.unwrap();

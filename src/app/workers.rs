@@ -108,7 +108,6 @@ fn worker<Q>(number: usize, params: &WorkerParams<Q>) -> Worker<Upstream> {
         first_byte: params.bounds.first_byte,
         idle: params.bounds.upstream_idle,
         trust: params.trust.clone(),
-        spawn: |driver| task::spawn(driver),
     });
     let bounds = RequestBounds { body: params.bounds.body, body_idle: params.bounds.body_idle };
     Worker::new(

@@ -54,3 +54,23 @@ pub const GATHERED_REPLY_BYTES: u64 = 16 * 1024;
 
 /// Idle upstream connections that one worker keeps per endpoint.
 pub const IDLE_PER_ENDPOINT: usize = 256;
+
+/// Bytes of the head of an upstream's answer. Node.js stops at 16 KiB, nginx at 8 KiB by
+/// default; the rest is room.
+pub const RESPONSE_HEAD_BYTES: usize = 64 * 1024;
+
+/// Headers of an upstream's answer; what hyper and most servers allow.
+pub const RESPONSE_HEADERS: usize = 100;
+
+/// Bytes of the line with a chunk's size, extensions included.
+pub const CHUNK_LINE_BYTES: usize = 4 * 1024;
+
+/// Bytes of all trailers of a chunked answer.
+pub const TRAILER_BYTES: usize = 16 * 1024;
+
+/// A request body up to this size is copied behind its head and leaves with it in one write;
+/// a longer one is written from where it lies.
+pub const JOINED_BODY_BYTES: usize = 16 * 1024;
+
+/// Bytes that are read from an upstream at once.
+pub const READ_BYTES: usize = 16 * 1024;

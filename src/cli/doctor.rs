@@ -8,13 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Request, StatusCode, Uri};
-use http_body_util::Full;
 use serde_json::json;
 
 use super::{CommandFault, Common, Session, config_file, output};
 use crate::config::{Settings, load};
 use crate::control::{compile, key_entry};
-use crate::net::task;
 use crate::policy::{Endpoint, Policy};
 use crate::registry::{Embedded, Registry as _};
 use crate::upstream::{Exchange as _, SendFault, Trust, Upstream, UpstreamParams};
@@ -120,7 +118,6 @@ async fn ask_all(policy: &Policy, settings: &Settings, trust: Trust) -> Vec<Find
         first_byte: PATIENCE,
         idle: PATIENCE,
         trust,
-        spawn: |driver| task::spawn(driver),
     });
     let mut findings = Vec::new();
     for server in policy.servers() {
@@ -160,8 +157,8 @@ async fn ask(upstream: &Upstream, endpoint: &Endpoint) -> Result<String, String>
     }
 }
 
-fn discover(endpoint: &Endpoint) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(Bytes::from_static(DISCOVER.as_bytes())));
+fn discover(endpoint: &Endpoint) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::from_static(DISCOVER.as_bytes()));
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = Uri::from(endpoint.path.clone());
     let headers = request.headers_mut();

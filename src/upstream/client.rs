@@ -4,27 +4,23 @@
 //! lent to one exchange at a time.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
 use super::body::UpstreamBody;
-use super::connect::{ConnectFault, Driver, Lent, Sender, connect};
+use super::connect::{ConnectFault, Stream, connect};
+use super::connection::{Broken, Connection};
 use super::exchange::{Exchange, SendFault};
 use super::idle::Pool;
 use super::trust::Trust;
-use crate::base::Deadline;
 use crate::policy::Authority;
+use crate::wire::http1::ResponseHead;
 
 /// What upstreams are spoken to with.
 #[derive(Clone)]
@@ -37,8 +33,6 @@ pub struct UpstreamParams {
     pub idle: Duration,
     /// Whom to trust.
     pub trust: Trust,
-    /// How a task is started on this worker.
-    pub spawn: fn(Driver),
 }
 
 /// One worker's upstream connections.
@@ -65,7 +59,7 @@ impl Upstream {
 
     /// A fresh connection, for whoever wants to know whether one can be made.
     pub async fn probe(&self, to: &Authority) -> Result<(), ConnectFault> {
-        connect(to, &self.params.trust, self.params.spawn).await.map(drop)
+        connect(to, &self.params.trust).await.map(drop)
     }
 
     fn pool(&self, to: &Authority) -> Rc<Pool> {
@@ -76,10 +70,9 @@ impl Upstream {
         Rc::clone(pools.entry(to.clone()).or_insert_with(|| Rc::new(Pool::new())))
     }
 
-    async fn connect(&self, to: &Authority) -> Result<Sender, SendFault> {
-        let attempt = timeout(self.params.connect, connect(to, &self.params.trust, self.params.spawn)).await;
-        match attempt {
-            Ok(Ok(sender)) => Ok(sender),
+    async fn connect(&self, to: &Authority) -> Result<Stream, SendFault> {
+        match timeout(self.params.connect, connect(to, &self.params.trust)).await {
+            Ok(Ok(stream)) => Ok(stream),
             Ok(Err(fault)) => {
                 tracing::warn!(host = %to.host, port = to.port, %fault, "upstream cannot be reached");
                 Err(SendFault::Unreachable)
@@ -90,42 +83,6 @@ impl Upstream {
             }
         }
     }
-
-    async fn lend(&self, to: &Authority, by: Instant) -> Result<Lent, SendFault> {
-        let sender = self.connect(to).await?;
-        Ok(Lent { sender, deadline: Deadline::new(by) })
-    }
-}
-
-/// What became of a request on one connection.
-enum Attempt {
-    Answered(Response<Incoming>),
-    /// The connection was closed before a byte was sent.
-    Unsent(Request<Full<Bytes>>),
-    Failed(SendFault),
-}
-
-/// Sends on one connection and waits for the head of the answer, until the deadline.
-async fn attempt(lent: &mut Lent, request: Request<Full<Bytes>>) -> Attempt {
-    let Lent { sender, deadline } = lent;
-    let mut exchange = pin!(async {
-        // A connection that was given back a moment ago may still be finishing.
-        if sender.ready().await.is_err() {
-            return Attempt::Unsent(request);
-        }
-        match sender.try_send_request(request).await {
-            Ok(response) => Attempt::Answered(response),
-            Err(mut error) => match error.take_message() {
-                Some(unsent) => Attempt::Unsent(unsent),
-                None => Attempt::Failed(SendFault::Unreachable),
-            },
-        }
-    });
-    poll_fn(|cx| match exchange.as_mut().poll(cx) {
-        Poll::Pending => deadline.poll(cx).map(|()| Attempt::Failed(SendFault::TimedOut)),
-        answered @ Poll::Ready(_) => answered,
-    })
-    .await
 }
 
 impl Exchange for Upstream {
@@ -134,26 +91,34 @@ impl Exchange for Upstream {
     async fn send(
         &self,
         to: &Authority,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
     ) -> Result<Response<UpstreamBody>, SendFault> {
         let pool = self.pool(to);
         let by = Instant::now() + self.params.first_byte;
-        let mut request = request;
         loop {
-            let (mut lent, pooled) = match pool.take() {
-                Some(lent) => (lent, true),
-                None => (self.lend(to, by).await?, false),
+            let (mut connection, pooled) = match pool.take() {
+                Some(connection) => (connection, true),
+                None => (Box::new(Connection::new(self.connect(to).await?, by)), false),
             };
-            lent.deadline.set(by);
-            match attempt(&mut lent, request).await {
-                Attempt::Answered(response) => {
-                    return Ok(response.map(|body| UpstreamBody::new(body, pool, lent)));
-                }
+            match connection.exchange(&request, by).await {
+                Ok(head) => return Ok(answer(head, connection, pool)),
                 // The server had closed a kept connection; the pool has finitely many of them.
-                Attempt::Unsent(unsent) if pooled => request = unsent,
-                Attempt::Unsent(_) => return Err(SendFault::Unreachable),
-                Attempt::Failed(fault) => return Err(fault),
+                Err(Broken::Unsent) if pooled => {}
+                Err(Broken::TimedOut) => return Err(SendFault::TimedOut),
+                Err(Broken::Unsent | Broken::Closed) => return Err(SendFault::Unreachable),
+                Err(Broken::Malformed(fault)) => {
+                    tracing::warn!(host = %to.host, port = to.port, %fault, "upstream answers wrongly");
+                    return Err(SendFault::Unreachable);
+                }
             }
         }
     }
+}
+
+fn answer(head: ResponseHead, connection: Box<Connection>, pool: Rc<Pool>) -> Response<UpstreamBody> {
+    let back = head.reusable.then_some(pool);
+    let mut response = Response::new(UpstreamBody::new(head.framing, connection, back));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
 }

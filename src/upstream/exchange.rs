@@ -6,7 +6,6 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 
 use super::body::BodyFault;
 use crate::policy::Authority;
@@ -30,6 +29,6 @@ pub trait Exchange {
     fn send(
         &self,
         to: &Authority,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
     ) -> impl Future<Output = Result<Response<Self::Body>, SendFault>>;
 }

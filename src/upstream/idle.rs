@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connect::Lent;
+use super::connection::Connection;
 use crate::base::bounds::IDLE_PER_ENDPOINT;
 
 /// Idle connections to one authority.
 pub(super) struct Pool {
-    idle: RefCell<Vec<(Lent, Instant)>>,
+    idle: RefCell<Vec<(Box<Connection>, Instant)>>,
     /// The time of the last sweep: precise enough to tell idle connections by, for nothing.
     swept: Cell<Instant>,
 }
@@ -22,18 +22,19 @@ impl Pool {
     }
 
     /// Takes a connection back after a complete exchange.
-    pub(super) fn put(&self, lent: Lent) {
+    pub(super) fn put(&self, connection: Box<Connection>) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < IDLE_PER_ENDPOINT && !lent.sender.is_closed() {
-            idle.push((lent, self.swept.get()));
+        if idle.len() < IDLE_PER_ENDPOINT {
+            idle.push((connection, self.swept.get()));
         }
     }
 
-    pub(super) fn take(&self) -> Option<Lent> {
+    /// A connection that was open a moment ago.
+    pub(super) fn take(&self) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
-        while let Some((lent, _)) = idle.pop() {
-            if !lent.sender.is_closed() {
-                return Some(lent);
+        while let Some((mut connection, _)) = idle.pop() {
+            if connection.is_open() {
+                return Some(connection);
             }
         }
         None
@@ -42,7 +43,7 @@ impl Pool {
     /// Closes what was given back `idle` ago, by at most the time between two sweeps too early.
     pub(super) fn sweep(&self, now: Instant, idle: Duration) {
         self.swept.set(now);
-        self.idle.borrow_mut().retain(|(lent, since)| now - *since < idle && !lent.sender.is_closed());
+        self.idle.borrow_mut().retain_mut(|(connection, since)| now - *since < idle && connection.is_open());
     }
 
     pub(super) fn is_empty(&self) -> bool {

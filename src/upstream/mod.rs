@@ -6,6 +6,7 @@
 mod body;
 mod client;
 mod connect;
+mod connection;
 mod exchange;
 mod idle;
 mod trust;

@@ -6,5 +6,6 @@
 
 pub mod fields;
 pub mod http;
+pub mod http1;
 pub mod jsonrpc;
 pub mod mcp;

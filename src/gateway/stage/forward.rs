@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
-use http_body_util::Full;
 
 use super::Admitted;
 use crate::base::Denial;
@@ -26,7 +25,7 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
     body: &Bytes,
 ) -> Result<Response<X::Body>, Refusal> {
     let endpoint = &admitted.routed().server().endpoint;
-    let mut request = Request::new(Full::new(body.clone()));
+    let mut request = Request::new(body.clone());
     *request.method_mut() = std::mem::take(&mut head.method);
     *request.uri_mut() = Uri::from(endpoint.path.clone());
     *request.headers_mut() = headers(std::mem::take(&mut head.headers), admitted);

@@ -1,0 +1,177 @@
+//! The chunked coding (RFC 9112 §7.1), piece by piece as it arrives.
+//!
+//! Data is handed on as it comes, never gathered into whole chunks. Lines end in CRLF, sizes
+//! are bare hexadecimal digits; extensions and trailers are bounded and dropped.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use memchr::memchr;
+
+use super::Malformed;
+use crate::base::bounds::{CHUNK_LINE_BYTES, TRAILER_BYTES};
+
+/// Where a chunked body stands.
+#[derive(Debug, Default)]
+pub struct Chunked(State);
+
+#[derive(Debug, Default)]
+enum State {
+    /// Before the line with a chunk's size.
+    #[default]
+    Size,
+    /// In a chunk, with as many bytes to come.
+    Data(u64),
+    /// Before the line end after a chunk.
+    AfterData,
+    /// In the trailers, after as many bytes.
+    Trailers(usize),
+    /// After the last line.
+    Over,
+}
+
+/// What the next bytes are.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Data, never empty.
+    Data(Bytes),
+    /// The body's end.
+    End,
+}
+
+impl Chunked {
+    /// Takes the next piece off the front of `read`; `None` when more has to arrive first.
+    pub fn next(&mut self, read: &mut BytesMut) -> Result<Option<Piece>, Malformed> {
+        loop {
+            match &mut self.0 {
+                State::Size => {
+                    let Some(line) = take_line(read, CHUNK_LINE_BYTES)? else { return Ok(None) };
+                    self.0 = match size(&line)? {
+                        0 => State::Trailers(0),
+                        size => State::Data(size),
+                    };
+                }
+                State::Data(_) if read.is_empty() => return Ok(None),
+                State::Data(left) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(read.len());
+                    let data = read.split_to(count).freeze();
+                    *left -= count as u64;
+                    if *left == 0 {
+                        self.0 = State::AfterData;
+                    }
+                    return Ok(Some(Piece::Data(data)));
+                }
+                State::AfterData => match read.get(..2) {
+                    None => return Ok(None),
+                    Some(b"\r\n") => {
+                        read.advance(2);
+                        self.0 = State::Size;
+                    }
+                    Some(_) => return Err(Malformed("a chunk is longer than its size")),
+                },
+                State::Trailers(seen) => {
+                    let Some(line) = take_line(read, TRAILER_BYTES)? else { return Ok(None) };
+                    *seen += line.len();
+                    if line.is_empty() {
+                        self.0 = State::Over;
+                    } else if *seen > TRAILER_BYTES {
+                        return Err(Malformed("its trailers are too long"));
+                    }
+                }
+                State::Over => return Ok(Some(Piece::End)),
+            }
+        }
+    }
+
+    /// Whether the end was reached; what was read already is looked at first, so that a last
+    /// chunk that came with its data is seen without waiting.
+    pub fn is_over(&mut self, read: &mut BytesMut) -> Result<bool, Malformed> {
+        if matches!(self.0, State::AfterData) && matches!(read.get(..5), Some(b"\r\n0\r\n")) {
+            let _ = self.next(read)?;
+        }
+        Ok(matches!(self.0, State::Over))
+    }
+}
+
+/// A line without its end.
+fn take_line(read: &mut BytesMut, most: usize) -> Result<Option<BytesMut>, Malformed> {
+    let Some(end) = memchr(b'\n', read) else {
+        return if read.len() > most { Err(Malformed("a line of its chunks is too long")) } else { Ok(None) };
+    };
+    let mut line = read.split_to(end + 1);
+    if end > most || !line.ends_with(b"\r\n") {
+        return Err(Malformed("a line of its chunks is faulty"));
+    }
+    line.truncate(end - 1);
+    Ok(Some(line))
+}
+
+fn size(line: &[u8]) -> Result<u64, Malformed> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    let hexadecimal = (1..=16).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
+    let size = std::str::from_utf8(digits).ok().filter(|_| hexadecimal);
+    size.and_then(|size| u64::from_str_radix(size, 16).ok()).ok_or(Malformed("a chunk's size is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chunked, Piece};
+    use bytes::BytesMut;
+
+    const BODY: &[u8] = b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\n";
+
+    /// Feeds the body in steps of `step` bytes; what came out, and what was left over.
+    fn feed(body: &[u8], step: usize) -> Result<(Vec<u8>, bool, usize), &'static str> {
+        let (mut chunked, mut read, mut data) = (Chunked::default(), BytesMut::new(), Vec::new());
+        for part in body.chunks(step) {
+            read.extend_from_slice(part);
+            while let Some(piece) = chunked.next(&mut read).map_err(|fault| fault.0)? {
+                match piece {
+                    Piece::Data(bytes) => data.extend_from_slice(&bytes),
+                    Piece::End => return Ok((data, true, read.len())),
+                }
+            }
+        }
+        Ok((data, false, read.len()))
+    }
+
+    #[test]
+    fn bodies_arrive_whole_however_they_are_cut() {
+        for step in 1..=BODY.len() {
+            assert_eq!(feed(BODY, step), Ok((b"hello world".to_vec(), true, 0)), "{step}");
+        }
+        assert_eq!(feed(&[BODY, b"HTTP"].concat(), 1_000).unwrap().2, 4, "what follows is left");
+    }
+
+    #[test]
+    fn no_prefix_of_a_body_ends_it() {
+        for end in 0..BODY.len() {
+            assert!(!feed(&BODY[..end], 7).unwrap().1, "{end}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_came_along_is_seen_at_once() {
+        let (mut chunked, mut read) = (Chunked::default(), BytesMut::from(&b"2\r\nhi\r\n0\r\n\r\n"[..]));
+        assert!(matches!(chunked.next(&mut read), Ok(Some(Piece::Data(_)))));
+        assert_eq!((chunked.is_over(&mut read), read.len()), (Ok(true), 0));
+    }
+
+    #[test]
+    fn faulty_chunks_are_refused() {
+        for faulty in [
+            &b"5\nhello\r\n0\r\n\r\n"[..],
+            b"5\r\nhello0\r\n\r\n",
+            b"5\r\nhelloXX0\r\n\r\n",
+            b"-5\r\nhello\r\n",
+            b"0x5\r\nhello\r\n",
+            b" 5\r\nhello\r\n",
+            b"\r\nhello\r\n",
+            b"11111111111111111\r\n",
+            b"g\r\n",
+            b"0\r\nTrailer: x\n\r\n",
+        ] {
+            assert!(feed(faulty, 3).is_err(), "{}", faulty.escape_ascii());
+        }
+        assert!(feed(&b"1".repeat(20_000), 1_000).is_err());
+        assert!(feed(&[&b"0\r\n"[..], &b"a: b\r\n".repeat(20_000)].concat(), 1_000).is_err());
+    }
+}

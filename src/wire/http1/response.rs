@@ -1,0 +1,203 @@
+//! An answer's head, taken from the front of what was read.
+//!
+//! Framing as RFC 9112 §6.3 tells a recipient, and stricter where it leaves a choice: a length
+//! beside chunks, two lengths, a length that is no number, and any other transfer coding are
+//! malformed instead of mended. Interim answers (1xx) are skipped; there is no upgrade.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use memchr::memmem;
+
+use super::Malformed;
+use crate::base::bounds::{RESPONSE_HEAD_BYTES, RESPONSE_HEADERS};
+
+/// How the end of a body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    Empty,
+    /// By its length in bytes, above 0.
+    Length(u64),
+    /// By a last chunk.
+    Chunked,
+    /// By the end of the connection.
+    UntilClose,
+}
+
+/// The head of an answer. Headers of the connection and of the framing are not in it.
+#[derive(Debug)]
+pub struct ResponseHead {
+    /// Its status, never 1xx.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// How its body ends.
+    pub framing: Framing,
+    /// Whether the connection may serve another exchange after the body's end.
+    pub reusable: bool,
+}
+
+/// Takes the head off the front of `read`, once it is there whole.
+pub fn take_head(read: &mut BytesMut) -> Result<Option<ResponseHead>, Malformed> {
+    while let Some(length) = head_length(read)? {
+        let head = read.split_to(length).freeze();
+        let head = parse(&head)?;
+        match head.status.as_u16() {
+            101 => return Err(Malformed("it switches protocols, which nobody asked for")),
+            100..200 => {}
+            _ => return Ok(Some(head)),
+        }
+    }
+    Ok(None)
+}
+
+fn head_length(read: &[u8]) -> Result<Option<usize>, Malformed> {
+    match memmem::find(read, b"\r\n\r\n").map(|end| end + 4) {
+        Some(length) if length <= RESPONSE_HEAD_BYTES => Ok(Some(length)),
+        None if read.len() <= RESPONSE_HEAD_BYTES => Ok(None),
+        _ => Err(Malformed("its head is too long")),
+    }
+}
+
+fn parse(head: &Bytes) -> Result<ResponseHead, Malformed> {
+    let mut lines = [httparse::EMPTY_HEADER; RESPONSE_HEADERS];
+    let mut parsed = httparse::Response::new(&mut lines);
+    match parsed.parse(head) {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Malformed("it has too many headers")),
+        _ => return Err(Malformed("its head is faulty")),
+    }
+    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status.ok_or(Malformed("its status is faulty"))?;
+    let mut told = Told { reusable: parsed.version == Some(1), ..Told::default() };
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for line in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(line.name.as_bytes());
+        let name = name.map_err(|_| Malformed("a header's name is faulty"))?;
+        match name {
+            CONTENT_LENGTH => told.length(line.value)?,
+            TRANSFER_ENCODING => told.coding(line.value)?,
+            CONNECTION => told.connection(line.value),
+            _ => {
+                let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
+                headers.append(name, value.map_err(|_| Malformed("a header's value is faulty"))?);
+            }
+        }
+    }
+    let framing = told.framing(status)?;
+    Ok(ResponseHead { status, headers, framing, reusable: told.reusable && framing != Framing::UntilClose })
+}
+
+/// What the head says of the body and the connection.
+#[derive(Default)]
+struct Told {
+    length: Option<u64>,
+    chunked: bool,
+    reusable: bool,
+}
+
+impl Told {
+    fn length(&mut self, value: &[u8]) -> Result<(), Malformed> {
+        let value = value.trim_ascii();
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let length = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+        let length = length.ok_or(Malformed("its length is no number"))?;
+        match self.length.replace(length) {
+            Some(other) if other != length => Err(Malformed("it has two lengths")),
+            _ => Ok(()),
+        }
+    }
+
+    fn coding(&mut self, value: &[u8]) -> Result<(), Malformed> {
+        if self.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Err(Malformed("its transfer coding is not 'chunked' alone"));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    fn connection(&mut self, value: &[u8]) {
+        let mut tokens = value.split(|byte| *byte == b',');
+        self.reusable &= !tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
+    }
+
+    fn framing(&self, status: StatusCode) -> Result<Framing, Malformed> {
+        match (self.length, self.chunked) {
+            (Some(_), true) => Err(Malformed("it has a length and chunks")),
+            _ if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => Ok(Framing::Empty),
+            (None, true) => Ok(Framing::Chunked),
+            (Some(0), false) => Ok(Framing::Empty),
+            (Some(length), false) => Ok(Framing::Length(length)),
+            (None, false) => Ok(Framing::UntilClose),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Framing, take_head};
+    use bytes::BytesMut;
+
+    fn framing(lines: &str) -> Result<(Framing, bool), &'static str> {
+        let mut read = BytesMut::from(format!("HTTP/1.1 200 OK\r\n{lines}\r\nrest").as_bytes());
+        let head = take_head(&mut read).map_err(|fault| fault.0)?.unwrap();
+        assert_eq!(&read[..], b"rest");
+        Ok((head.framing, head.reusable))
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_told_in_one_way_or_not_at_all() {
+        assert_eq!(framing("Content-Length: 5\r\n"), Ok((Framing::Length(5), true)));
+        assert_eq!(framing("Content-Length: 5\r\nContent-Length: 5\r\n"), Ok((Framing::Length(5), true)));
+        assert_eq!(framing("Content-Length: 0\r\n"), Ok((Framing::Empty, true)));
+        assert_eq!(framing("transfer-encoding: Chunked\r\n"), Ok((Framing::Chunked, true)));
+        assert_eq!(framing(""), Ok((Framing::UntilClose, false)));
+        assert_eq!(framing("Content-Length: 5\r\nConnection: x, Close\r\n"), Ok((Framing::Length(5), false)));
+        for faulty in [
+            "Content-Length: 5\r\nContent-Length: 6\r\n",
+            "Content-Length: 5, 5\r\n",
+            "Content-Length: +5\r\n",
+            "Content-Length: 0x5\r\n",
+            "Content-Length:\r\n",
+            "Content-Length: 99999999999999999999\r\n",
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: xchunked\r\n",
+            "Content-Length : 5\r\n",
+            "X: a\r\n b\r\n",
+            "X: a\0b\r\n",
+        ] {
+            assert!(framing(faulty).is_err(), "{faulty}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_taken_when_it_is_whole_and_interim_ones_are_skipped() {
+        let text = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nA: b\r\n\r\n";
+        for end in 0..text.len() {
+            assert!(take_head(&mut BytesMut::from(&text[..end])).unwrap().is_none(), "{end}");
+        }
+        let head = take_head(&mut BytesMut::from(&text[..])).unwrap().unwrap();
+        assert_eq!((head.status.as_u16(), head.headers.len()), (202, 1));
+        assert_eq!(head.headers["a"], "b");
+    }
+
+    #[test]
+    fn old_versions_are_not_reused_and_the_rest_is_refused() {
+        let mut old = BytesMut::from(&b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx"[..]);
+        assert!(!take_head(&mut old).unwrap().unwrap().reusable);
+        for faulty in [
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(),
+            "HTTP/2.0 200 OK\r\n\r\n".to_owned(),
+            "SSH-2.0-server\r\n\r\n".to_owned(),
+            "HTTP/1.1 99 Low\r\n\r\n".to_owned(),
+            format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101)),
+            format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(70_000)),
+            format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(70_000)),
+        ] {
+            assert!(take_head(&mut BytesMut::from(faulty.as_bytes())).is_err(), "{faulty:.40}");
+        }
+    }
+}
