@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::fixture::Fixture;
 use crate::load::{Load, Protocol, Target, check};
-use crate::machine::{self, Cores, Ticks};
+use crate::machine::{self, Cores, Machine, Ticks};
 use crate::report::{Cell, Report, Sample};
 use crate::server::Server;
 use crate::{Done, runtime, tls};
@@ -50,6 +50,8 @@ pub(crate) struct Options {
 
 /// Measures and reports.
 pub(crate) fn run(options: &Options) -> Done {
+    // Before this thread keeps to one core, and the machine would seem to have no other.
+    let machine = Machine::here();
     let cores = machine::cores()?;
     machine::pin(cores.load)?;
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
@@ -65,7 +67,7 @@ pub(crate) fn run(options: &Options) -> Done {
             cells.push(Cell::new(name, *protocol, samples, &floor));
         }
     }
-    let report = Report::new(cells);
+    let report = Report::new(machine, cells);
     println!("{}", report.table());
     if let Some(file) = &options.json {
         report.write(file)?;

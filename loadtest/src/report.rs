@@ -70,10 +70,12 @@ fn name<S: Serializer>(protocol: &Protocol, serializer: S) -> Result<S::Ok, S::E
 }
 
 impl Report {
-    /// Of cells measured here and now.
-    pub(crate) fn new(cells: Vec<Cell>) -> Self {
-        let command = std::env::args().collect::<Vec<_>>().join(" ");
-        Self { machine: Machine::here(), command, cells }
+    /// Of cells measured on this machine now.
+    pub(crate) fn new(machine: Machine, cells: Vec<Cell>) -> Self {
+        // The program by its name: where it lay is nobody's affair.
+        let arguments = std::env::args().skip(1);
+        let command = std::iter::once("loadtest".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ");
+        Self { machine, command, cells }
     }
 
     /// Writes it as JSON.
@@ -173,6 +175,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 mod tests {
     use super::{Cell, Report, Sample, median};
     use crate::load::Protocol;
+    use crate::machine::Machine;
 
     fn sample(cpu_us: f64, errors: u64) -> Sample {
         Sample {
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn the_json_has_the_documented_members() {
         let cell = Cell::new("tollgate", Protocol::H1Tls, &[sample(12.0, 0)], &[sample(10.0, 0)]);
-        let report = serde_json::to_value(Report::new(vec![cell])).unwrap();
+        let report = serde_json::to_value(Report::new(Machine::here(), vec![cell])).unwrap();
         assert!(report["machine"].is_object() && report["command"].is_string());
         let cell = &report["cells"][0];
         assert_eq!((cell["target"].as_str(), cell["protocol"].as_str()), (Some("tollgate"), Some("h1-tls")));

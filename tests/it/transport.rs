@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::world::{World, call, call_bytes, call_headers};
+use crate::world::{ANSWER, World, call, call_bytes, call_headers};
 
 #[test]
 fn the_body_passes_unchanged_and_headers_by_allow_list() {
@@ -142,6 +142,34 @@ fn a_cut_stream_is_never_a_complete_answer() {
     // No closing chunk: the connection ends, and the client knows.
     assert!(connection.closed());
     wait_for_metric(&gateway, r#"tool="crm.read_*",outcome="upstream_failed"} 1"#);
+}
+
+#[test]
+fn one_answer_never_reaches_another_call() {
+    let world = World::new("", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let gateway = world.serve();
+    let mut connection = gateway.connect();
+    for (tool, status) in [
+        ("crm.read_surplus", 200),
+        ("crm.read_early", 200),
+        ("crm.read_until_close", 200),
+        ("crm.read_two_lengths", 502),
+        ("crm.read_both_framings", 502),
+        ("crm.read_close", 502),
+    ] {
+        let odd = connection.call(&key, tool);
+        assert_eq!(odd.status, status, "{tool}: {}", odd.text());
+        // Time for what follows the answer to arrive on the connection that was given back.
+        std::thread::sleep(Duration::from_millis(100));
+        let next = connection.call(&key, "crm.read_x");
+        assert_eq!((next.status, next.text()), (200, ANSWER), "after {tool}");
+        if status == 200 {
+            assert_eq!(odd.text(), ANSWER, "{tool}");
+        } else {
+            assert_eq!(odd.reason(), "upstream_unreachable", "{tool}");
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod upstream;
 
 pub use client::{Answer, Connection, call_bytes};
 pub use program::{Gateway, Ran, World, tollgate};
-pub use upstream::Recorder;
+pub use upstream::{ANSWER, Recorder};
 
 /// A count for the everyday run, or the full one of `cargo xtask prove`.
 pub fn strength(reduced: usize, full: usize) -> usize {

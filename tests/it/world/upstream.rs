@@ -96,6 +96,21 @@ fn answer(stream: &mut BufReader<TcpStream>, head: &str, body: &str) -> std::io:
         )
     } else if asked("close") {
         return Ok(false);
+    } else if asked("early") {
+        // Answers, and then says something that nobody asked for.
+        stream.get_mut().write_all(whole("200 OK", "", ANSWER).as_bytes())?;
+        std::thread::sleep(Duration::from_millis(50));
+        whole("200 OK", "", r#"{"of":"another"}"#)
+    } else if asked("surplus") {
+        whole("200 OK", "", ANSWER) + &whole("200 OK", "", r#"{"of":"another"}"#)
+    } else if asked("two_lengths") {
+        whole("200 OK", "Content-Length: 3\r\n", ANSWER)
+    } else if asked("both_framings") {
+        whole("200 OK", "Transfer-Encoding: chunked\r\n", ANSWER)
+    } else if asked("until_close") {
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{ANSWER}");
+        stream.get_mut().write_all(text.as_bytes())?;
+        return Ok(false);
     } else if asked("cut") {
         stream.get_mut().write_all(format!("{sse}5\r\ndata:\r\n").as_bytes())?;
         return Ok(false);
