@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Sets the log up for the whole process; a second call changes nothing.
 pub fn init(level: &str, json: bool) {
-    let filter = EnvFilter::new(format!("warn,tollgate={level}"));
+    // The demo's MCP server takes every cancelled call for an error of its own.
+    let filter = EnvFilter::new(format!("warn,rmcp=off,tollgate={level}"));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // An error here means that somebody set a subscriber up before, which is as good.
