@@ -48,10 +48,31 @@ fn keys() -> Done {
     keep("keys.txt", &said, |line| line.contains(" ms") || line.starts_with("test "))
 }
 
-/// Every stage of the request path beside its naive version.
+/// Every stage of the request path beside its naive version, in time and in instructions.
 fn stages() -> Done {
-    let said = lines("benches", cargo(&["bench", "--package", "tollgate", "--", "--quiet"]))?;
-    keep("stages.txt", &said, |line| line.contains("time:"))
+    install::everything()?;
+    let mut said = lines("benches, time", cargo(&["bench", "--bench", "stages", "--", "--quiet"]))?;
+    said.extend(lines("benches, instructions", cargo(&["bench", "--bench", "instructions"]))?);
+    keep("stages.txt", &figures(&said), |_| true)
+}
+
+/// One line for each figure: criterion and callgrind's harness tell a long name on a line of
+/// its own, before the figure.
+fn figures(said: &[String]) -> Vec<String> {
+    let (mut name, mut figures) = ("", Vec::new());
+    for line in said {
+        let told = |name: &str, figure: &str| format!("{name:<50} {figure}");
+        if let Some((before, time)) = line.split_once("time:") {
+            let own = before.trim();
+            figures.push(told(if own.is_empty() { name } else { own }, time.trim()));
+        } else if let Some(counts) = line.trim().strip_prefix("Instructions:") {
+            let count = counts.trim().split('|').next().unwrap_or_default();
+            figures.push(told(name, &format!("{count} instructions")));
+        } else if !line.starts_with(' ') {
+            name = line.trim();
+        }
+    }
+    figures
 }
 
 /// The gateway beside the floor, all protocols.
