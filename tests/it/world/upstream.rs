@@ -101,6 +101,9 @@ fn answer(stream: &mut BufReader<TcpStream>, head: &str, body: &str) -> std::io:
         stream.get_mut().write_all(whole("200 OK", "", ANSWER).as_bytes())?;
         std::thread::sleep(Duration::from_millis(50));
         whole("200 OK", "", r#"{"of":"another"}"#)
+    } else if asked("long") {
+        // As long as the request: it is the request.
+        whole("200 OK", "", body)
     } else if asked("surplus") {
         whole("200 OK", "", ANSWER) + &whole("200 OK", "", r#"{"of":"another"}"#)
     } else if asked("two_lengths") {
