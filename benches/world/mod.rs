@@ -23,9 +23,10 @@ use tollgate::base::key::{Env, NewKey};
 use tollgate::base::{Clock, UnixSeconds};
 use tollgate::config::{Environment, load_text};
 use tollgate::control::{Publisher, compile};
-use tollgate::gateway::{RequestBounds, Worker};
+use tollgate::gateway::{Pauses, RequestBounds, Worker};
 use tollgate::policy::keys::{Change, Status};
 use tollgate::policy::{Authority, KeyEntry, Policy, ScopePattern, ScopeSet};
+use tollgate::state::{Ceilings, Load};
 use tollgate::telemetry::Metrics;
 use tollgate::upstream::{BodyFault, Exchange, SendFault};
 
@@ -99,9 +100,12 @@ pub fn worker(count: usize) -> (Worker<Stub>, String) {
     let publisher = Publisher::new(policy(), Hasher::new(&[]), Arc::clone(&metrics));
     let (changes, raw) = keys(count);
     publisher.change_keys(&changes);
-    let bounds = RequestBounds { body: 4 << 20, body_idle: Duration::from_secs(30) };
+    let minute = Duration::from_secs(60);
+    let pauses = Pauses { answer: minute, stream: minute, comment: minute };
+    let bounds = RequestBounds { body: 4 << 20, body_idle: minute, body_total: minute, pauses };
+    let ceilings = Ceilings { requests: 1_000, streams: 1_000, bodies: 32 << 20 };
     let reader = publisher.cell().reader();
-    (Worker::new(0, bounds, Clock::system(), metrics, Stub, reader), raw)
+    (Worker::new(0, bounds, Load::new(ceilings, Arc::default()), Clock::system(), metrics, Stub, reader), raw)
 }
 
 /// The call with its headers, as hyper hands it over.
@@ -132,6 +136,7 @@ impl Exchange for Stub {
         &self,
         _to: &Authority,
         request: Request<Bytes>,
+        _first_byte: Option<Duration>,
     ) -> Result<Response<Self::Body>, SendFault> {
         drop(std::hint::black_box(request));
         let body = Full::from(ANSWER).map_err((|never| match never {}) as fn(Infallible) -> BodyFault);

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+use super::memory::MemoryWatch;
 use super::workers::{self, WorkerParams};
 use crate::admin::{AdminParams, router};
 use crate::base::Clock;
@@ -89,8 +90,14 @@ impl Gateway {
         let registry = &settings.keys.registry;
         let publisher = Publisher::new(policy, Hasher::new(&registry.peppers), Arc::clone(&metrics));
         let embedded = Box::new(Embedded::open(&registry.path)?);
-        let follower =
-            Follower::start(embedded, publisher.clone(), Arc::clone(&metrics), clock.clone(), registry.poll)?;
+        let follower = Follower::start(
+            embedded,
+            publisher.clone(),
+            Arc::clone(&metrics),
+            clock.clone(),
+            registry.poll,
+            settings.bounds.session,
+        )?;
         let (stop, stopped) = watch::channel(false);
         let params = WorkerParams {
             bounds: settings.bounds,
@@ -101,6 +108,8 @@ impl Gateway {
             trust: trust.clone(),
             stop: stopped.clone(),
             used: follower.used_queue(),
+            memory: MemoryWatch::new(settings.bounds.memory),
+            workers,
         };
         let ready = Arc::new(AtomicBool::new(false));
         let shown =

@@ -4,7 +4,9 @@
 
 mod demo;
 mod gateway;
+mod memory;
 mod serve;
+mod service;
 mod signals;
 mod workers;
 

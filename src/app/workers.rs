@@ -4,7 +4,6 @@
 //! A worker waits for nobody. When told to stop it takes no more connections, lets requests
 //! in flight finish within a limit, and ends.
 
-use std::cell::Cell;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,12 +14,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::memory::MemoryWatch;
+use super::service::{Connections, Place, Serving};
 use crate::base::Clock;
 use crate::config::Bounds;
-use crate::gateway::{RequestBounds, Worker, serve};
-use crate::net::{ConnectionParams, TlsListener, serve_connection, task};
+use crate::gateway::{Pauses, RequestBounds, Worker};
+use crate::net::{ConnectionParams, DateCache, TlsListener, serve_connection, task};
 use crate::registry::Used;
-use crate::state::SnapshotCell;
+use crate::state::{Ceilings, Load, SnapshotCell};
 use crate::telemetry::Metrics;
 use crate::upstream::{Trust, Upstream, UpstreamParams};
 
@@ -28,6 +29,8 @@ use crate::upstream::{Trust, Upstream, UpstreamParams};
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
 /// How often last uses are handed over and idle connections closed.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How often the process's memory is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 /// Pause after a failed accept: the process is out of descriptors, and trying again at once
 /// would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -43,6 +46,9 @@ pub(super) struct WorkerParams<Q> {
     pub(super) trust: Trust,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) used: Q,
+    pub(super) memory: MemoryWatch,
+    /// How many workers there are.
+    pub(super) workers: usize,
 }
 
 /// Starts one worker over its listening socket.
@@ -75,44 +81,72 @@ where
         Err(error) => return tracing::error!(%error, "worker cannot listen"),
     };
     let worker = Rc::new(worker(number, &params));
-    let connections = Rc::new(Cell::new(0_usize));
+    let connections = Connections::new(params.share(params.bounds.connections));
+    let serving = |room| Rc::new(Serving { worker: Rc::clone(&worker), room });
+    let (roomy, full) = (serving(true), serving(false));
     let mut stop = params.stop.clone();
-    let mut housekeeping = interval(HOUSEKEEPING);
+    let (mut housekeeping, mut look) = (interval(HOUSEKEEPING), interval(LOOK));
     housekeeping.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let connection_params = Rc::new(ConnectionParams {
-        handshake: params.bounds.handshake,
-        head: params.bounds.head,
-        worker: number,
-    });
+    look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let connection_params = Rc::new(connection_params(number, &params));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => accept(stream, &worker, &connection_params, &params, &connections),
+                Ok((stream, _)) => if let Some(place) = connections.enter() {
+                    let service = Rc::clone(if place.room { &roomy } else { &full });
+                    accept(stream, place, service, &connection_params, &params);
+                },
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             },
             _ = housekeeping.tick() => keep_house(&worker, &params),
+            // One worker looks for all.
+            _ = look.tick(), if number == 0 => params.memory.look(),
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
     drop(listener);
     let deadline = Instant::now() + DRAIN;
-    while connections.get() > 0 && Instant::now() < deadline {
+    while !connections.is_empty() && Instant::now() < deadline {
         sleep(Duration::from_millis(10)).await;
     }
     keep_house(&worker, &params);
 }
 
+impl<Q> WorkerParams<Q> {
+    /// A worker's share of what the process may have.
+    fn share(&self, whole: usize) -> usize {
+        whole.div_ceil(self.workers.max(1))
+    }
+}
+
 fn worker<Q>(number: usize, params: &WorkerParams<Q>) -> Worker<Upstream> {
+    let bounds = &params.bounds;
     let upstream = Upstream::new(UpstreamParams {
-        connect: params.bounds.connect,
-        first_byte: params.bounds.first_byte,
-        idle: params.bounds.upstream_idle,
+        connect: bounds.connect,
+        first_byte: bounds.first_byte,
+        idle: bounds.upstream_idle,
         trust: params.trust.clone(),
     });
-    let bounds = RequestBounds { body: params.bounds.body, body_idle: params.bounds.body_idle };
+    let request_bounds = RequestBounds {
+        body: bounds.body,
+        body_idle: bounds.body_idle,
+        body_total: bounds.body_total,
+        pauses: Pauses {
+            answer: bounds.answer_idle,
+            stream: bounds.stream_idle,
+            comment: bounds.stream_comment,
+        },
+    };
+    let ceilings = Ceilings {
+        requests: params.share(bounds.requests),
+        streams: params.share(bounds.streams),
+        // No worker may be without room for one body.
+        bodies: params.share(bounds.bodies).max(bounds.body),
+    };
     Worker::new(
         number,
-        bounds,
+        request_bounds,
+        Load::new(ceilings, params.memory.full()),
         params.clock.clone(),
         Arc::clone(&params.metrics),
         upstream,
@@ -120,23 +154,31 @@ fn worker<Q>(number: usize, params: &WorkerParams<Q>) -> Worker<Upstream> {
     )
 }
 
+fn connection_params<Q>(number: usize, params: &WorkerParams<Q>) -> ConnectionParams {
+    let bounds = &params.bounds;
+    ConnectionParams {
+        handshake: bounds.handshake,
+        head: bounds.head,
+        head_size: bounds.head_size,
+        idle: bounds.idle,
+        write_idle: bounds.write_idle,
+        date: DateCache::new(params.clock.clone()),
+        worker: number,
+    }
+}
+
 fn accept<Q>(
     stream: TcpStream,
-    worker: &Rc<Worker<Upstream>>,
+    place: Place,
+    service: Rc<Serving>,
     connection: &Rc<ConnectionParams>,
     params: &WorkerParams<Q>,
-    connections: &Rc<Cell<usize>>,
 ) {
     let acceptor = params.tls.as_ref().map(TlsListener::acceptor);
-    let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
+    let connection = Rc::clone(connection);
     let (metrics, stop) = (Arc::clone(&params.metrics), params.stop.clone());
-    let counted = Counted::new(connections);
     task::spawn(async move {
-        let _counted = counted;
-        let service = move |request| {
-            let worker = Rc::clone(&worker);
-            async move { serve(&worker, request).await }
-        };
+        let _place = place;
         serve_connection(stream, acceptor, &connection, &metrics, stop, service).await;
     });
 }
@@ -156,21 +198,5 @@ where
     }
     if dropped > 0 {
         params.metrics.used_dropped.fetch_add(dropped, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-/// Counts a connection while its task lives.
-struct Counted(Rc<Cell<usize>>);
-
-impl Counted {
-    fn new(count: &Rc<Cell<usize>>) -> Self {
-        count.set(count.get() + 1);
-        Self(Rc::clone(count))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
     }
 }

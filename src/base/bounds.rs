@@ -52,6 +52,18 @@ pub const CHANGES_AT_ONCE: usize = 10_000;
 /// head; a longer one is streamed. One TLS record holds 16 KiB.
 pub const GATHERED_REPLY_BYTES: u64 = 16 * 1024;
 
+/// Bytes of a session id that an upstream mints; the sealed one that clients hold is a third
+/// longer and some 80 bytes.
+pub const SESSION_ID_BYTES: usize = 1024;
+
+/// An answer that has to be looked into is gathered up to this size, and withheld beyond it.
+/// The largest such answer lists versions; it takes a few hundred bytes.
+pub const FILTERED_REPLY_BYTES: usize = 1024 * 1024;
+
+/// A request body above this size counts against the configuration's `bounds.bodies`; smaller
+/// ones are bounded by the number of requests.
+pub const COUNTED_BODY_BYTES: usize = 64 * 1024;
+
 /// Idle upstream connections that one worker keeps per endpoint.
 pub const IDLE_PER_ENDPOINT: usize = 256;
 
@@ -61,6 +73,20 @@ pub const RESPONSE_HEAD_BYTES: usize = 64 * 1024;
 
 /// Headers of an upstream's answer; what hyper and most servers allow.
 pub const RESPONSE_HEADERS: usize = 100;
+
+/// Headers of a client's request; what hyper and most servers allow.
+pub const REQUEST_HEADERS: usize = 100;
+
+/// Bytes that a client may send ahead while its request is being answered; beyond it nothing
+/// is read until the answer has left.
+pub const AHEAD_BYTES: usize = 16 * 1024;
+
+/// Bytes of a refused request's body that are read and thrown away, so that the connection can
+/// serve on, or at least the refusal arrives.
+pub const DRAINED_BYTES: u64 = 64 * 1024;
+
+/// Bytes of an answer that are gathered into one write.
+pub const WRITE_BYTES: usize = 16 * 1024;
 
 /// Bytes of the line with a chunk's size, extensions included.
 pub const CHUNK_LINE_BYTES: usize = 4 * 1024;

@@ -29,6 +29,8 @@ pub enum Denial {
     MethodDenied,
     /// No rule names this tool, prompt or resource.
     NotConfigured,
+    /// A session that this key does not have on this server, for whatever reason.
+    SessionUnknown,
     /// No server at this path.
     RouteUnknown,
     /// An HTTP method that the endpoint does not have.
@@ -37,6 +39,8 @@ pub enum Denial {
     RequestTimeout,
     /// The body is above the bound.
     BodyTooLarge,
+    /// The head of the request is above its bounds.
+    HeadersTooLarge,
     /// The request is not what HTTP or MCP allow.
     MalformedRequest,
     /// A content type or encoding that is not read.
@@ -47,6 +51,10 @@ pub enum Denial {
     UpstreamTimeout,
     /// The upstream refused the gateway's own credential.
     UpstreamDenied,
+    /// The answer has to be looked into, and cannot be.
+    ResultWithheld,
+    /// The gateway has as much to do as it may.
+    Overloaded,
     /// The gateway is stopping.
     Draining,
     /// The body is not JSON.
@@ -150,6 +158,13 @@ pub static TABLE: [Row; COUNT] = [
         "no rule of this server names it, so nobody may use it",
     ),
     row(
+        Denial::SessionUnknown,
+        404,
+        40400,
+        "session_unknown",
+        "no such session; initialize again without a session id",
+    ),
+    row(
         Denial::RouteUnknown,
         404,
         40401,
@@ -176,6 +191,13 @@ pub static TABLE: [Row; COUNT] = [
         41300,
         "body_too_large",
         "the request body is larger than the 'bounds.body' setting allows",
+    ),
+    row(
+        Denial::HeadersTooLarge,
+        431,
+        43100,
+        "headers_too_large",
+        "the request's headers are larger or more than the 'bounds.head_size' setting and 100 lines allow",
     ),
     row(Denial::MalformedRequest, 400, 40000, "malformed_request", "the request is malformed"),
     row(
@@ -205,6 +227,20 @@ pub static TABLE: [Row; COUNT] = [
         50202,
         "upstream_denied",
         "the MCP server behind the gateway refused the gateway's own credential; its operator has to mend that",
+    ),
+    row(
+        Denial::ResultWithheld,
+        502,
+        50201,
+        "result_withheld",
+        "the answer of the MCP server behind the gateway cannot be checked, so it is withheld",
+    ),
+    soon(
+        Denial::Overloaded,
+        503,
+        50300,
+        "overloaded",
+        "the gateway has too much to do; send the request again",
     ),
     soon(Denial::Draining, 503, 50301, "draining", "the gateway is stopping; send the request again"),
     row(Denial::ParseError, 400, -32700, "parse_error", "the body is not valid JSON"),
@@ -244,7 +280,7 @@ static FALLBACK: Row =
     row(Denial::MalformedRequest, 400, 40000, "malformed_request", "the request is malformed");
 
 /// How many refusals there are; metric cells are laid out by it.
-pub const COUNT: usize = 26;
+pub const COUNT: usize = 30;
 
 impl Denial {
     /// The row that tells this refusal.

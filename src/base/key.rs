@@ -117,6 +117,16 @@ impl fmt::Debug for KeyId {
     }
 }
 
+/// Whether anything in a text has the form of a raw key, whole or cut short behind its id: the
+/// search for keys where none may be.
+#[inline]
+pub fn holds_key(text: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, PREFIX).any(|at| {
+        let found = text.get(at..).unwrap_or_default();
+        found.get(..KEY_ID).is_some_and(|id| KeyId::parse(id).is_some()) && found.get(KEY_ID) == Some(&b'.')
+    })
+}
+
 /// A text that is not `mcp_<env>_<id>`.
 #[derive(Debug, thiserror::Error)]
 #[error("not a key id; accepted: mcp_live_ or mcp_test_ and 16 letters or digits, without the secret")]

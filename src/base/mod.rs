@@ -10,9 +10,13 @@ pub mod deadline;
 pub mod denial;
 pub mod digest;
 pub mod key;
+pub mod sealing;
 pub mod secret;
+pub mod stream;
 
 pub use clock::{Clock, UnixSeconds};
 pub use deadline::Deadline;
 pub use denial::Denial;
 pub use key::KeyId;
+pub use sealing::SealingKey;
+pub use stream::Stream;

@@ -141,7 +141,7 @@ async fn ask(upstream: &Upstream, endpoint: &Endpoint) -> Result<String, String>
     {
         return Err(fault.to_string());
     }
-    let response = upstream.send(&endpoint.authority, discover(endpoint)).await;
+    let response = upstream.send(&endpoint.authority, discover(endpoint), None).await;
     match response.map(|response| response.status()) {
         Err(SendFault::TimedOut) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         Err(SendFault::Unreachable) => Err("the connection broke before an answer".into()),

@@ -38,3 +38,29 @@ pub const DENIED_CALLS: &str = "http";
 /// Below the 5 s after which Node.js and uvicorn close an idle connection: a request must not
 /// meet a connection that its server is closing.
 pub const UPSTREAM_IDLE: &str = "4s";
+/// Four MiB at 14 KB/s: slower than any link that agents use.
+pub const BODY_TOTAL: &str = "5m";
+/// Eight bodies of the largest size at once; bodies up to 64 KiB are not counted.
+pub const BODIES: &str = "32MiB";
+/// Room for a URI of 8 KiB in base64, twice, and the rest of a head.
+pub const HEAD_SIZE: &str = "64KiB";
+/// What nginx keeps; a client that pauses longer pays for a handshake.
+pub const IDLE: &str = "75s";
+/// A client that reads nothing for so long has gone or means harm.
+pub const WRITE_IDLE: &str = "30s";
+/// An answer of JSON that has begun is only being sent.
+pub const ANSWER_IDLE: &str = "60s";
+/// Subscriptions wait for what may happen once in a while.
+pub const STREAM_IDLE: &str = "1h";
+/// What the Python SDK's server does, and below the idle limits of common proxies.
+pub const STREAM_COMMENT: &str = "15s";
+/// A week is longer than any session of an agent, and short enough to forget keys.
+pub const SESSION: &str = "7d";
+/// At 24 KiB each, 384 MiB; raise the limit of open files beside it.
+pub const CONNECTIONS: u32 = 16_384;
+/// As many as connections: HTTP/1.1 has one request on each.
+pub const REQUESTS: u32 = 16_384;
+/// As many as connections; streams pin one each.
+pub const STREAMS: u32 = 16_384;
+/// Ten times what a million keys and ten thousand connections take.
+pub const MEMORY: &str = "2GiB";

@@ -121,6 +121,45 @@ pub(super) struct RawBounds {
     /// How long an idle upstream connection is kept. Node.js and uvicorn close theirs after 5 s; a request must not meet one that is closing.
     #[schemars(extend("format" = "duration"))]
     pub(super) upstream_idle: String,
+    /// Time for a whole request body, from its first byte: a client that sends a byte now and then does not hold its place for ever.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) body_total: String,
+    /// Bytes of request bodies above 64 KiB that the process holds at a time, shared out evenly among workers; beyond it such requests are refused with 503.
+    #[schemars(extend("format" = "size"))]
+    pub(super) bodies: String,
+    /// Largest head of a request: request line and headers.
+    #[schemars(extend("format" = "size"))]
+    pub(super) head_size: String,
+    /// How long a client's connection may be open without a request.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) idle: String,
+    /// How long a client may read nothing of an answer that is ready for it.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) write_idle: String,
+    /// Longest pause inside an answer that is no stream of events.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) answer_idle: String,
+    /// Longest silence of a stream of events, after which it is ended.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) stream_idle: String,
+    /// After how long a silence of a stream a comment line is sent, so that proxies let it live and a client that vanished is noticed.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) stream_comment: String,
+    /// How long a session of the revisions up to 2025-11-25 may be used; afterwards the client is told to initialize again.
+    #[schemars(extend("format" = "duration"))]
+    pub(super) session: String,
+    /// Resident memory of the process above which new requests are refused with 503; streams go on.
+    #[schemars(extend("format" = "size"))]
+    pub(super) memory: String,
+    /// Connections of clients; beyond it new ones are told 503, and beyond an eighth more closed at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) connections: u32,
+    /// Requests whose answer has not begun; beyond it new ones are refused with 503.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) requests: u32,
+    /// Answers that are being streamed; beyond it answers that would be are refused with 503.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) streams: u32,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -220,6 +259,9 @@ pub(super) struct Rule {
     /// Scopes that a key needs, all of them, literally named.
     #[schemars(example = vec!["crm:read"])]
     pub(super) scopes: Vec<String>,
+    /// Time until an answer begins, instead of `bounds.first_byte`; for tools.
+    #[schemars(extend("format" = "duration"), example = &"30s")]
+    pub(super) first_byte: Option<String>,
 }
 
 impl Default for Listen {
@@ -261,6 +303,19 @@ impl Default for RawBounds {
             connect: defaults::CONNECT.into(),
             first_byte: defaults::FIRST_BYTE.into(),
             upstream_idle: defaults::UPSTREAM_IDLE.into(),
+            body_total: defaults::BODY_TOTAL.into(),
+            bodies: defaults::BODIES.into(),
+            head_size: defaults::HEAD_SIZE.into(),
+            idle: defaults::IDLE.into(),
+            write_idle: defaults::WRITE_IDLE.into(),
+            answer_idle: defaults::ANSWER_IDLE.into(),
+            stream_idle: defaults::STREAM_IDLE.into(),
+            stream_comment: defaults::STREAM_COMMENT.into(),
+            session: defaults::SESSION.into(),
+            memory: defaults::MEMORY.into(),
+            connections: defaults::CONNECTIONS,
+            requests: defaults::REQUESTS,
+            streams: defaults::STREAMS,
         }
     }
 }

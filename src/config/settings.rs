@@ -103,6 +103,32 @@ pub struct Bounds {
     pub head: Duration,
     /// Longest pause inside a request body.
     pub body_idle: Duration,
+    /// Time for a whole request body.
+    pub body_total: Duration,
+    /// Bytes of large request bodies that the process holds.
+    pub bodies: usize,
+    /// Largest head of a request, in bytes.
+    pub head_size: usize,
+    /// Time that a client's connection may be open without a request.
+    pub idle: Duration,
+    /// Longest pause of a client that reads an answer.
+    pub write_idle: Duration,
+    /// Longest pause of an answer that is no stream.
+    pub answer_idle: Duration,
+    /// Longest pause of a stream of events.
+    pub stream_idle: Duration,
+    /// After how long a pause of a stream a comment is sent.
+    pub stream_comment: Duration,
+    /// How long a session of the legacy era lives.
+    pub session: Duration,
+    /// Connections of clients.
+    pub connections: usize,
+    /// Requests in flight.
+    pub requests: usize,
+    /// Streamed answers.
+    pub streams: usize,
+    /// Resident memory, in bytes.
+    pub memory: usize,
     /// Time to connect to an upstream.
     pub connect: Duration,
     /// Time until an upstream's answer begins.
@@ -147,6 +173,8 @@ pub struct RuleSettings {
     pub text: String,
     /// All of these are needed.
     pub scopes: Vec<Scope>,
+    /// Time until an answer begins, where it is another than `bounds.first_byte`.
+    pub first_byte: Option<Duration>,
 }
 
 /// A URL of an MCP endpoint, taken apart.

@@ -77,6 +77,7 @@ fn add(
                 kind,
                 text: rule.text.as_str().into(),
                 scopes: rule.scopes.iter().cloned().collect(),
+                first_byte: rule.first_byte,
             });
         }
     }
@@ -89,7 +90,9 @@ fn number(rules: &[Rule]) -> u32 {
 
 fn endpoint(settings: &ServerSettings) -> Endpoint {
     let url = &settings.upstream;
+    let scheme = if url.tls { "https" } else { "http" };
     Endpoint {
+        name: format!("{scheme}://{}:{}{}", url.host, url.port, url.path).into(),
         authority: Authority {
             host: url.host.as_str().into(),
             port: url.port,

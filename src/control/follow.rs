@@ -8,14 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::entry::key_entry;
 use super::publish::Publisher;
 use crate::base::{Clock, bounds};
 use crate::policy::keys::Change as KeyChange;
 use crate::registry::{Change, Changes, Fault, Position, Registry, Stored, Used};
+use crate::state::Sealer;
 use crate::telemetry::Metrics;
+
+/// How often the sealing keys are looked at: well within the time that the sealer gives a new
+/// one to become known.
+const SEALING_LOOK: Duration = Duration::from_secs(30);
+/// How long a sealing key seals.
+const SEALING_RENEWAL: Duration = Duration::from_secs(86_400);
 
 /// Last uses that a worker hands over.
 pub type UsedBatch = Vec<Used>;
@@ -45,11 +52,15 @@ impl Follower {
         metrics: Arc<Metrics>,
         clock: Clock,
         poll: Duration,
+        session: Duration,
     ) -> Result<Self, FollowerFault> {
         let position = load(registry.as_mut(), &publisher)?;
+        seal(registry.as_mut(), &publisher, &clock, session)?;
         metrics.registry_seen_ms.store(clock.now_ms(), Ordering::Relaxed);
         let (queue, batches) = sync_channel(bounds::USED_BATCHES);
-        let mut follow = Follow { registry, publisher, metrics, clock, position, failing: false };
+        let sealed = Instant::now();
+        let mut follow =
+            Follow { registry, publisher, metrics, clock, position, failing: false, session, sealed };
         let thread =
             std::thread::Builder::new().name("registry".into()).spawn(move || follow.run(&batches, poll))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -84,6 +95,10 @@ struct Follow {
     clock: Clock,
     position: Position,
     failing: bool,
+    /// How long a session lives.
+    session: Duration,
+    /// When the sealing keys were looked at.
+    sealed: Instant,
 }
 
 impl Follow {
@@ -114,6 +129,10 @@ impl Follow {
     }
 
     fn look(&mut self) -> Result<(), Fault> {
+        if self.sealed.elapsed() >= SEALING_LOOK {
+            self.sealed = Instant::now();
+            seal(self.registry.as_mut(), &self.publisher, &self.clock, self.session)?;
+        }
         loop {
             match self.registry.changes(self.position)? {
                 Changes::Lost => {
@@ -137,6 +156,19 @@ impl Follow {
             self.metrics.used_dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
         }
     }
+}
+
+/// Publishes the sealing keys; they are kept for as long as a session of theirs may live.
+fn seal(
+    registry: &mut dyn Registry,
+    publisher: &Publisher,
+    clock: &Clock,
+    session: Duration,
+) -> Result<(), Fault> {
+    let now = clock.now();
+    let keys = registry.sealing_keys(now, SEALING_RENEWAL, SEALING_RENEWAL + session)?;
+    publisher.replace_sealer(Sealer::new(keys, session, now));
+    Ok(())
 }
 
 fn load(registry: &mut dyn Registry, publisher: &Publisher) -> Result<Position, Fault> {

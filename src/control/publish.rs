@@ -10,7 +10,7 @@ use super::compile::compile_cells;
 use crate::base::digest::Hasher;
 use crate::policy::keys::Change;
 use crate::policy::{Keys, Policy};
-use crate::state::{Snapshot, SnapshotCell};
+use crate::state::{Sealer, Snapshot, SnapshotCell};
 use crate::telemetry::Metrics;
 
 /// Publishes snapshots; clones publish to the same cell.
@@ -26,7 +26,13 @@ impl Publisher {
     pub fn new(policy: Policy, hasher: Hasher, metrics: Arc<Metrics>) -> Self {
         let cells = Arc::new(compile_cells(&policy, &metrics));
         let keys = Keys::empty(Arc::new(hasher), 0);
-        let cell = SnapshotCell::new(Snapshot { policy: Arc::new(policy), keys, cells, version: 1 });
+        let cell = SnapshotCell::new(Snapshot {
+            policy: Arc::new(policy),
+            keys,
+            sealer: Arc::default(),
+            cells,
+            version: 1,
+        });
         Self { cell, metrics, writing: Arc::default() }
     }
 
@@ -40,6 +46,7 @@ impl Publisher {
         self.write(|now| Snapshot {
             policy: Arc::clone(&now.policy),
             keys: now.keys.with(changes, &now.policy),
+            sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
             version: now.version + 1,
         });
@@ -50,6 +57,7 @@ impl Publisher {
         self.write(|now| Snapshot {
             policy: Arc::clone(&now.policy),
             keys: Keys::empty(now.keys.shared_hasher(), entries.len()).with(entries, &now.policy),
+            sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
             version: now.version + 1,
         });
@@ -59,8 +67,20 @@ impl Publisher {
     pub fn replace_policy(&self, policy: Policy) {
         self.write(|now| Snapshot {
             keys: now.keys.under(&policy),
+            sealer: Arc::clone(&now.sealer),
             cells: Arc::new(compile_cells(&policy, &self.metrics)),
             policy: Arc::new(policy),
+            version: now.version + 1,
+        });
+    }
+
+    /// Publishes other sealing keys.
+    pub fn replace_sealer(&self, sealer: Sealer) {
+        self.write(|now| Snapshot {
+            policy: Arc::clone(&now.policy),
+            keys: now.keys.clone(),
+            sealer: Arc::new(sealer),
+            cells: Arc::clone(&now.cells),
             version: now.version + 1,
         });
     }

@@ -8,8 +8,10 @@ mod refusal;
 mod reply;
 mod serve;
 mod stage;
+mod turn_away;
 mod worker;
 
-pub use reply::ReplyBody;
+pub use reply::{Pauses, ReplyBody};
 pub use serve::serve;
+pub use turn_away::{Unread, turn_away};
 pub use worker::{RequestBounds, Worker};

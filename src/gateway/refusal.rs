@@ -2,6 +2,7 @@
 //! never from another client, and from this client only what it named itself.
 
 use crate::base::Denial;
+use crate::wire::mcp::ProtocolVersion;
 
 /// A refused request.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Detail {
     pub(super) hint: Option<&'static str>,
     /// Scopes that the rule asks for and the key lacks.
     pub(super) missing_scopes: Vec<String>,
+    /// The versions that gateway and server speak, where the client asked for another.
+    pub(super) supported: Vec<ProtocolVersion>,
     /// The version that the client asked for, where it is not spoken.
     pub(super) requested_version: Option<String>,
     /// Whether the answer has status 200 all the same: legacy clients read errors there.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 
 use super::context::Context;
 use super::refusal::Refusal;
 use super::reply::{self, ReplyBody};
-use super::stage::{self, Intent};
+use super::stage::{self, Collected, Intent};
 use super::worker::Worker;
 use crate::state::Snapshot;
 use crate::upstream::Exchange;
@@ -28,44 +28,64 @@ where
     let snapshot = worker.snapshot();
     let mut context = Context::open(worker.number, &worker.metrics);
     let (mut head, body) = request.into_parts();
-    let mut read = Bytes::new();
-    match pass(worker, &snapshot, &mut context, &mut head, body, &mut read).await {
+    let mut passed = Passed::default();
+    let mut response = match pass(worker, &snapshot, &mut context, &mut head, body, &mut passed).await {
         Ok(answer) => answer.into_response(context),
         Err(refusal) => {
             context.denied(refusal.denial);
-            reply::refuse(&refusal, &read)
+            reply::refuse(&refusal, passed.read.as_ref().map_or(&[], |read| &read.body))
         }
+    };
+    if let Some(origin) = passed.origin {
+        reply::expose(response.headers_mut(), origin);
     }
+    response
 }
 
-/// The stages in their order. `forward` takes what it needs out of `head`; `read` receives the
-/// body once it was read, so that a refusal can carry the request's id.
+/// What was learned on the way, whether or not the request got to its end.
+#[derive(Default)]
+struct Passed {
+    /// The page's origin, once it was found to be allowed: the page may read any answer.
+    origin: Option<HeaderValue>,
+    /// The body, once it was read, so that a refusal can carry the request's id.
+    read: Option<Collected>,
+}
+
+/// The stages in their order. `forward` takes what it needs out of `head`.
 async fn pass<B, X>(
     worker: &Worker<X>,
     snapshot: &Arc<Snapshot>,
     context: &mut Context,
     head: &mut Parts,
     body: B,
-    read: &mut Bytes,
+    passed: &mut Passed,
 ) -> Result<reply::Answer<X::Body>, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
     X: Exchange,
 {
+    let _place = worker.load.request()?;
     let fields = Fields::gather(&head.headers);
     let routed = stage::route(snapshot, head)?;
     context.reached(snapshot, routed.server().id);
     let vetted = stage::vet(routed, head, &fields)?;
+    passed.origin = vetted.origin().cloned();
+    if head.method == Method::OPTIONS {
+        return Ok(reply::preflight(vetted.server(), &head.headers));
+    }
     let caller = stage::authenticate(vetted, &fields, worker.clock.now())?;
     worker.used.note(caller.id(), caller.seen(), caller.by_previous());
+    let mut sent = Bytes::new();
     let intent = if head.method == Method::POST {
-        *read = stage::collect(&fields, body, worker.bounds).await?;
-        Intent::Message(stage::read(worker, &fields, read)?)
+        let read = passed.read.insert(stage::collect(worker, &fields, body).await?);
+        sent = read.body.clone();
+        Intent::Message(stage::read(worker, caller.server(), &fields, &sent)?)
     } else {
         Intent::Stream(stage::open_stream(&fields)?)
     };
-    let grant = stage::authorise(&caller, &intent, read, |rule| context.ruled(snapshot, rule))?;
-    let admitted = stage::admit(caller, intent, grant);
-    let response = stage::forward(&worker.upstream, &admitted, head, read).await?;
-    reply::receive(response, admitted.era()).await
+    let session = stage::resume(&caller, &intent, &fields)?;
+    let grant = stage::authorise(&caller, &intent, &sent, |rule| context.ruled(snapshot, rule))?;
+    let admitted = stage::admit(caller, &intent, session, grant);
+    let response = stage::forward(&worker.upstream, &admitted, head, &sent).await?;
+    reply::receive(worker, response, &admitted).await
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::reply::Pauses;
 use crate::base::Clock;
-use crate::state::{Snapshot, SnapshotReader, UsedLog};
+use crate::state::{Load, Snapshot, SnapshotReader, Spoken, UsedLog};
 use crate::telemetry::Metrics;
 use crate::wire::jsonrpc::{Envelope, Fault, Scratch};
 
@@ -20,6 +21,10 @@ pub struct RequestBounds {
     pub body: usize,
     /// Longest pause inside a body.
     pub body_idle: Duration,
+    /// Time for a whole body, from its first byte.
+    pub body_total: Duration,
+    /// Pauses of answers.
+    pub pauses: Pauses,
 }
 
 /// One worker, with upstreams of type `X`.
@@ -32,6 +37,10 @@ pub struct Worker<X> {
     pub clock: Clock,
     /// Metrics of the process.
     pub metrics: Arc<Metrics>,
+    /// How much there is to do.
+    pub load: Load,
+    /// Which versions servers speak.
+    pub spoken: Spoken,
     /// Last uses, until they are handed over.
     pub used: UsedLog,
     /// Its upstreams.
@@ -45,6 +54,7 @@ impl<X> Worker<X> {
     pub fn new(
         number: usize,
         bounds: RequestBounds,
+        load: Load,
         clock: Clock,
         metrics: Arc<Metrics>,
         upstream: X,
@@ -55,6 +65,8 @@ impl<X> Worker<X> {
             bounds,
             clock,
             metrics,
+            load,
+            spoken: Spoken::default(),
             used: UsedLog::default(),
             upstream,
             snapshot: RefCell::new(snapshot),

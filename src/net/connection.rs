@@ -1,30 +1,28 @@
-//! One client connection: handshake, protocol, requests, and an orderly end.
+//! One client connection: handshake, then HTTP/2 where TLS negotiated it, else HTTP/1.1.
 //!
-//! HTTP/2 where TLS negotiated it, HTTP/1.1 otherwise. hyper's time limits work only with a
-//! timer set, so one always is.
+//! Every wait has a limit. Errors of one connection concern that client alone, who sees them:
+//! nothing is logged that a client could flood.
 
-use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::rt::{Read, Write};
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use super::task::LocalExecutor;
-use super::timer::ConnectionTimer;
+use super::http1::{self, DateCache, RequestBody};
+use super::http2;
+use super::stop::Stop;
 use crate::telemetry::{Metrics, Protocol};
+use crate::wire::http1::HeadFault;
 
-/// Streams that one HTTP/2 connection may have open; what Envoy's edge profile recommends.
-const STREAMS: u32 = 100;
+/// A client's stream.
+pub(super) type ClientStream = crate::base::Stream<TlsStream<TcpStream>>;
 
 /// What every connection of a worker is served with.
 pub struct ConnectionParams {
@@ -32,107 +30,71 @@ pub struct ConnectionParams {
     pub handshake: Duration,
     /// Time for the head of a request.
     pub head: Duration,
+    /// Largest head of a request, in bytes.
+    pub head_size: usize,
+    /// Time that a connection may be open without a request.
+    pub idle: Duration,
+    /// Longest pause of a client that reads an answer.
+    pub write_idle: Duration,
+    /// The value of `Date`.
+    pub date: DateCache,
     /// The worker's number, for metrics.
     pub worker: usize,
 }
 
+/// What answers the requests of a connection. HTTP/2 has a type of body of its own, and its
+/// heads are judged by h2; those of HTTP/1.1 may be faulty.
+pub trait Service {
+    /// An answer's body.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static;
+
+    /// Answers a request of HTTP/1.1, or says why its head was not read.
+    fn http1(
+        self: Rc<Self>,
+        request: Result<Request<RequestBody>, HeadFault>,
+    ) -> impl Future<Output = Response<Self::Body>>;
+
+    /// Answers a request of HTTP/2.
+    fn http2(self: Rc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>>;
+}
+
 /// Serves one connection to its end. `stop` turning true lets requests in flight finish.
-pub async fn serve_connection<S, F, B>(
+pub async fn serve_connection<S: Service + 'static>(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     params: &ConnectionParams,
     metrics: &Metrics,
     stop: watch::Receiver<bool>,
-    service: S,
-) where
-    S: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+    service: Rc<S>,
+) {
     // Without it, a small answer may wait 40 ms for an acknowledgement.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let Some(acceptor) = tls else {
-        let _open = Open::count(metrics, params.worker, Protocol::Http1);
-        return serve_http1(TokioIo::new(stream), params, stop, service).await;
-    };
-    // A failed or slow handshake is the client's affair: nothing is logged that it could flood.
-    let Ok(Ok(stream)) = tokio::time::timeout(params.handshake, acceptor.accept(stream)).await else {
-        return;
-    };
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        let _open = Open::count(metrics, params.worker, Protocol::Http2);
-        serve_http2(TokioIo::new(stream), stop, service).await;
-    } else {
-        let _open = Open::count(metrics, params.worker, Protocol::Http1);
-        serve_http1(TokioIo::new(stream), params, stop, service).await;
-    }
-}
-
-async fn serve_http1<I, S, F, B>(io: I, params: &ConnectionParams, stop: watch::Receiver<bool>, service: S)
-where
-    I: Read + Write + Unpin,
-    S: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let service = service_fn(move |request| {
-        let answer = service(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(ConnectionTimer::default())
-        .header_read_timeout(params.head)
-        .serve_connection(io, service);
-    // Errors of one connection concern that client alone, who sees them.
-    let _ = drive(pin!(connection), stop, http1::Connection::graceful_shutdown).await;
-}
-
-async fn serve_http2<I, S, F, B>(io: I, stop: watch::Receiver<bool>, service: S)
-where
-    I: Read + Write + Unpin + 'static,
-    S: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let service = service_fn(move |request| {
-        let answer = service(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let connection = http2::Builder::new(LocalExecutor)
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .serve_connection(io, service);
-    let _ = drive(pin!(connection), stop, http2::Connection::graceful_shutdown).await;
-}
-
-/// Drives a connection to its end; told to stop, it shuts down in an orderly way first. The
-/// signal is asked once, which has it wake this task, and again only after it changed: asking
-/// takes a lock, and a connection is driven several times for every request.
-async fn drive<C: Future>(
-    mut connection: Pin<&mut C>,
-    mut stop: watch::Receiver<bool>,
-    shut_down: impl Fn(Pin<&mut C>),
-) -> C::Output {
-    let signal = stop.clone();
-    // A closed channel means that the process is ending.
-    let mut stopped = pin!(stop.wait_for(|stop| *stop));
-    let (mut asked, mut stopping) = (false, false);
-    std::future::poll_fn(|cx| {
-        if !stopping && (!asked || signal.has_changed().unwrap_or(true)) {
-            asked = true;
-            stopping = stopped.as_mut().poll(cx).is_ready();
-            if stopping {
-                shut_down(connection.as_mut());
+    let stop = Stop::new(stop);
+    let stream = match tls {
+        None => ClientStream::Plain(stream),
+        // Boxed: what a handshake needs is not kept for as long as the connection lives.
+        Some(acceptor) => {
+            match Box::pin(tokio::time::timeout(params.handshake, acceptor.accept(stream))).await {
+                Ok(Ok(stream)) => ClientStream::Tls(Box::new(stream)),
+                _ => return,
             }
         }
-        connection.as_mut().poll(cx)
-    })
-    .await
+    };
+    let negotiated = match &stream {
+        ClientStream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        ClientStream::Plain(_) => false,
+    };
+    if negotiated {
+        let _open = Open::count(metrics, params.worker, Protocol::Http2);
+        let service = move |request| Rc::clone(&service).http2(request);
+        Box::pin(http2::serve(stream, params, stop, service)).await;
+    } else {
+        let _open = Open::count(metrics, params.worker, Protocol::Http1);
+        let service = move |request| Rc::clone(&service).http1(request);
+        http1::serve(stream, params, stop, service).await;
+    }
 }
 
 /// Counts a connection while it lives.

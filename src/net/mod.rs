@@ -4,11 +4,14 @@
 //! every task stays on its worker's thread.
 
 pub mod connection;
+pub mod http1;
+mod http2;
 pub mod listen;
+mod stop;
 pub mod task;
-mod timer;
 pub mod tls;
 
-pub use connection::{ConnectionParams, serve_connection};
+pub use connection::{ConnectionParams, Service, serve_connection};
+pub use http1::{DateCache, RequestBody};
 pub use listen::{ListenFault, bind};
 pub use tls::TlsListener;

@@ -3,6 +3,8 @@
 //! Rules have dense numbers over all servers, so that what a scope set may do is one bitset.
 //! A policy never changes once made: a reload makes another.
 
+use std::time::Duration;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
@@ -41,6 +43,8 @@ pub struct Rule {
     pub text: Box<str>,
     /// All of these are needed.
     pub scopes: Box<[Scope]>,
+    /// Time until an answer begins, where the rule sets one.
+    pub first_byte: Option<Duration>,
 }
 
 /// Everything that is decided by configuration alone.

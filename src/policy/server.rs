@@ -25,6 +25,8 @@ pub struct Authority {
 /// Where requests of a server go, with its header values ready to use.
 #[derive(Debug)]
 pub struct Endpoint {
+    /// Its stable name, which sessions are bound to.
+    pub name: Box<str>,
     /// How to connect.
     pub authority: Authority,
     /// Path and query of the MCP endpoint.

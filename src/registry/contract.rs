@@ -4,8 +4,10 @@
 //! gateway that follows the log misses none, or is told that it did. Last-used times are kept
 //! apart and may be lost; records may not.
 
+use std::time::Duration;
+
 use super::record::KeyRecord;
-use crate::base::{KeyId, UnixSeconds};
+use crate::base::{KeyId, SealingKey, UnixSeconds};
 
 /// Where in the change log a follower stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,16 @@ pub trait Registry: Send {
 
     /// Removes a record for good.
     fn purge(&mut self, ids: &[KeyId]) -> Result<(), Fault>;
+
+    /// The keys that session ids are sealed with, made and renewed as needed: the newest is at
+    /// most `renew` old, none is older than `keep`. Every gateway over one registry gets the
+    /// same ones.
+    fn sealing_keys(
+        &mut self,
+        now: UnixSeconds,
+        renew: Duration,
+        keep: Duration,
+    ) -> Result<Vec<SealingKey>, Fault>;
 
     /// Notes last uses; a later time never gives way to an earlier one.
     fn note_used(&mut self, used: &[Used]) -> Result<(), Fault>;

@@ -1,9 +1,16 @@
-//! What requests share and change: the snapshot cell and the record of last uses.
+//! What requests share and change: the snapshot cell, the sealer of session ids, the record of
+//! last uses, and how much there is to do.
 //!
 //! Everything here is bounded and collected. It must never make a request wait.
 
+pub mod load;
+pub mod sealer;
 pub mod snapshot;
+pub mod spoken;
 pub mod used;
 
+pub use load::{Ceilings, Load};
+pub use sealer::{Holder, Sealer};
 pub use snapshot::{Snapshot, SnapshotCell, SnapshotReader};
+pub use spoken::Spoken;
 pub use used::UsedLog;

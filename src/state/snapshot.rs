@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 
+use super::sealer::Sealer;
 use crate::policy::{Keys, Policy};
 use crate::telemetry::PolicyCells;
 
@@ -16,6 +17,8 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// All keys.
     pub keys: Keys,
+    /// Opens and seals session ids.
+    pub sealer: Arc<Sealer>,
     /// Metric cells laid out like the policy.
     pub cells: Arc<PolicyCells>,
     /// Counts snapshots of this process.

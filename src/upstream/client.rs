@@ -92,9 +92,10 @@ impl Exchange for Upstream {
         &self,
         to: &Authority,
         request: Request<Bytes>,
+        first_byte: Option<Duration>,
     ) -> Result<Response<UpstreamBody>, SendFault> {
         let pool = self.pool(to);
-        let by = Instant::now() + self.params.first_byte;
+        let by = Instant::now() + first_byte.unwrap_or(self.params.first_byte);
         loop {
             let (mut connection, pooled) = match pool.take() {
                 Some(connection) => (connection, true),

@@ -3,6 +3,8 @@
 //! A trait, so that the whole path can be benched in memory against an upstream without
 //! sockets; the product has one implementation.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -24,11 +26,13 @@ pub trait Exchange {
     /// The answer's body.
     type Body: Body<Data = Bytes, Error = BodyFault> + Unpin + 'static;
 
-    /// Sends one request and waits for the head of its answer. Dropping the future, or the
+    /// Sends one request and waits for the head of its answer, for `first_byte` where it is
+    /// given. Dropping the future, or the
     /// body before its end, closes the connection: that is how a client's leaving is told.
     fn send(
         &self,
         to: &Authority,
         request: Request<Bytes>,
+        first_byte: Option<Duration>,
     ) -> impl Future<Output = Result<Response<Self::Body>, SendFault>>;
 }

@@ -32,6 +32,8 @@ pub struct Fields<'h> {
     pub content_type: Field<'h>,
     /// `Content-Encoding`
     pub content_encoding: Field<'h>,
+    /// `Last-Event-ID`
+    pub last_event_id: Field<'h>,
     /// `Mcp-Session-Id`
     pub session_id: Field<'h>,
     /// `MCP-Protocol-Version`
@@ -76,6 +78,7 @@ impl<'h> Fields<'h> {
                 "x-api-key" => &mut fields.api_key,
                 "content-type" => &mut fields.content_type,
                 "content-encoding" => &mut fields.content_encoding,
+                "last-event-id" => &mut fields.last_event_id,
                 "mcp-session-id" => &mut fields.session_id,
                 "mcp-protocol-version" => &mut fields.protocol_version,
                 "mcp-method" => &mut fields.mcp_method,

@@ -9,3 +9,4 @@ pub mod http;
 pub mod http1;
 pub mod jsonrpc;
 pub mod mcp;
+pub mod sse;

@@ -82,15 +82,15 @@ fn answers_pass_with_their_status_and_listed_headers() {
     );
     assert_eq!(broken.json()["id"], 7);
     // Legacy: the session id passes both ways.
-    let headers = [
-        ("Content-Type", "application/json".into()),
-        ("Authorization", format!("Bearer {key}")),
-        ("Mcp-Session-Id", "s1".to_owned()),
-    ];
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"crm.read_odd_headers"}}"#;
-    let legacy = connection.request("POST", "/crm/mcp", &headers, body);
-    assert_eq!(legacy.header("mcp-session-id"), Some("stray"));
-    assert!(world.recorder.last_head().contains("mcp-session-id: s1"));
+    let first = [("Content-Type", "application/json".into()), ("Authorization", format!("Bearer {key}"))];
+    let legacy = connection.request("POST", "/crm/mcp", &first, body);
+    let session = legacy.header("mcp-session-id").unwrap().to_owned();
+    let headers = [first.as_slice(), &[("Mcp-Session-Id", session.clone())]].concat();
+    // The client's own id comes back while the session is the same.
+    let again = connection.request("POST", "/crm/mcp", &headers, body);
+    assert_eq!(again.header("mcp-session-id"), Some(session.as_str()));
+    assert!(world.recorder.last_head().contains("mcp-session-id: stray"));
     let deleted = connection.request("DELETE", "/crm/mcp", &headers[1..], "");
     assert_eq!(deleted.status, 200);
     assert!(world.recorder.last_head().starts_with("delete /mcp"));
@@ -238,6 +238,8 @@ fn time_limits_end_what_hangs() {
     let mut headless = gateway.connect();
     headless.send(b"POST /crm/mcp HTTP/1.1\r\nHost: ");
     let begun = Instant::now();
+    let answer = headless.answer();
+    assert_eq!((answer.status, answer.reason().as_str()), (408, "request_timeout"));
     assert!(headless.closed() && begun.elapsed() < Duration::from_secs(3));
 }
 

@@ -3,6 +3,7 @@
 //! A check goes on after a fault with whatever stands in for the faulty value; settings are
 //! handed out only when no fault was noted by anyone.
 
+mod bounds;
 mod listen;
 mod registry;
 mod rules;
@@ -14,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fault::Faults;
-use super::raw::{Keys, Plan, Raw, RawBounds, Registry};
-use super::settings::{Bounds, KeySettings, LogFormat, Settings};
+use super::raw::{Keys, Plan, Raw, Registry};
+use super::settings::{KeySettings, LogFormat, Settings};
 use super::{fault::member, units};
 use crate::policy::Scope;
 
@@ -119,19 +120,6 @@ impl Check<'_> {
         address
     }
 
-    fn bounds(&mut self, raw: &RawBounds) -> Bounds {
-        let (least, most) = (Duration::from_millis(10), Duration::from_secs(86_400));
-        Bounds {
-            body: self.size("bounds.body", &raw.body),
-            handshake: self.duration("bounds.handshake", &raw.handshake, least, most),
-            head: self.duration("bounds.head", &raw.head, least, most),
-            body_idle: self.duration("bounds.body_idle", &raw.body_idle, least, most),
-            connect: self.duration("bounds.connect", &raw.connect, least, most),
-            first_byte: self.duration("bounds.first_byte", &raw.first_byte, least, most),
-            upstream_idle: self.duration("bounds.upstream_idle", &raw.upstream_idle, least, most),
-        }
-    }
-
     fn address(&mut self, path: &str, text: &str) -> SocketAddr {
         text.parse().unwrap_or_else(|_| {
             self.faults.add(
@@ -156,21 +144,6 @@ impl Check<'_> {
                 );
                 // Stands in for the faulty one; a fault was noted, so nobody uses it.
                 Duration::from_secs(1)
-            }
-        }
-    }
-
-    fn size(&mut self, path: &str, text: &str) -> usize {
-        // Up to 1 GiB: a body is held in memory while it is checked.
-        match units::size(text).and_then(|bytes| usize::try_from(bytes).ok()) {
-            Some(bytes) if (1024..=1 << 30).contains(&bytes) => bytes,
-            _ => {
-                self.faults.add(
-                    path,
-                    format!("the string {text:?}"),
-                    "a size with its unit from 1KiB to 1GiB, e.g. 4MiB",
-                );
-                1024
             }
         }
     }

@@ -53,7 +53,10 @@ impl Check<'_> {
             if let Err(fault) = add(text) {
                 self.faults.add(&at, format!("the pattern {text:?}"), fault.to_string());
             }
-            rules.push(RuleSettings { text: text.clone(), scopes: self.rule_scopes(&at, rule, known) });
+            let first_byte =
+                rule.first_byte.as_ref().map(|wait| self.wait(&format!("{at}.first_byte"), wait));
+            let scopes = self.rule_scopes(&at, rule, known);
+            rules.push(RuleSettings { text: text.clone(), scopes, first_byte });
         }
         rules
     }

@@ -4,16 +4,25 @@
 //! is gathered, so that head and body leave in one write; everything else is streamed as it
 //! arrives. An upstream's 401 or 403 is the gateway's trouble, not the client's.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::response::Parts;
+use http::{Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt as _;
+use tokio::time::timeout;
 
 use super::body::ReplyBody;
+use super::offer;
+use super::pace::Pace;
 use crate::base::{Denial, bounds};
 use crate::gateway::context::Context;
 use crate::gateway::refusal::Refusal;
+use crate::gateway::stage::Admitted;
+use crate::gateway::worker::Worker;
+use crate::state::load::StreamPlace;
 use crate::upstream::BodyFault;
 use crate::wire::http::{SESSION_ID, keep_only, passes_downstream};
 use crate::wire::mcp::Era;
@@ -23,7 +32,7 @@ pub(in crate::gateway) enum Answer<B> {
     /// Complete.
     Whole(Response<Bytes>),
     /// Still arriving.
-    Streamed(Response<B>),
+    Streamed(Box<Response<B>>, Pace, StreamPlace),
 }
 
 impl<B> Answer<B>
@@ -37,13 +46,19 @@ where
                 context.answered();
                 response.map(ReplyBody::whole)
             }
-            Self::Streamed(response) => response.map(|body| ReplyBody::streamed(body, context)),
+            Self::Streamed(response, pace, place) => {
+                response.map(|body| ReplyBody::streamed(body, context, pace, place))
+            }
         }
     }
 }
 
 /// Takes the upstream's answer over.
-pub(in crate::gateway) async fn receive<B>(response: Response<B>, era: Era) -> Result<Answer<B>, Refusal>
+pub(in crate::gateway) async fn receive<B, X>(
+    worker: &Worker<X>,
+    response: Response<B>,
+    admitted: &Admitted<'_>,
+) -> Result<Answer<B>, Refusal>
 where
     B: Body<Data = Bytes, Error = BodyFault> + Unpin,
 {
@@ -54,23 +69,39 @@ where
     }
     head.version = http::Version::default();
     head.extensions.clear();
-    retain_allowed(&mut head.headers, era);
-    let short = body.size_hint().exact().is_some_and(|length| length <= bounds::GATHERED_REPLY_BYTES);
-    if !short {
-        return Ok(Answer::Streamed(Response::from_parts(head, body)));
+    retain_allowed(&mut head, admitted)?;
+    let pauses = worker.bounds.pauses;
+    if offer::may_offer(&head, admitted.discovers(), admitted.era() == Era::Modern) {
+        let most = bounds::FILTERED_REPLY_BYTES;
+        let whole = gather(body, most, pauses.answer).await.ok_or(Denial::ResultWithheld)?;
+        let (whole, spoken) = offer::cut(&head.headers, whole, admitted.discovers())?;
+        if let Some(spoken) = spoken {
+            worker.spoken.note(&admitted.routed().server().name, spoken);
+        }
+        return Ok(Answer::Whole(Response::from_parts(head, whole)));
     }
-    let whole = gather(body).await.map_err(|BodyFault| Denial::UpstreamUnreachable)?;
-    Ok(Answer::Whole(Response::from_parts(head, whole)))
+    if body.size_hint().exact().is_some_and(|length| length <= bounds::GATHERED_REPLY_BYTES) {
+        let most = usize::MAX;
+        let whole = gather(body, most, pauses.answer).await.ok_or(Denial::UpstreamUnreachable)?;
+        return Ok(Answer::Whole(Response::from_parts(head, whole)));
+    }
+    let place = worker.load.stream()?;
+    let pace = Pace::new(is_stream(&head), pauses);
+    Ok(Answer::Streamed(Box::new(Response::from_parts(head, body)), pace, place))
 }
 
-async fn gather<B>(mut body: B) -> Result<Bytes, BodyFault>
+/// The whole body, of at most `most` bytes; `None` when it is longer, breaks off or pauses.
+async fn gather<B>(mut body: B, most: usize, pause: Duration) -> Option<Bytes>
 where
     B: Body<Data = Bytes, Error = BodyFault> + Unpin,
 {
     let mut whole = Bytes::new();
     while !body.is_end_stream() {
-        let Some(frame) = body.frame().await else { break };
-        let Ok(data) = frame?.into_data() else { continue };
+        let Some(frame) = timeout(pause, body.frame()).await.ok()? else { break };
+        let Ok(data) = frame.ok()?.into_data() else { continue };
+        if whole.len() + data.len() > most {
+            return None;
+        }
         if whole.is_empty() {
             whole = data;
         } else {
@@ -79,11 +110,28 @@ where
             whole = pieces.freeze();
         }
     }
-    Ok(whole)
+    Some(whole)
 }
 
-/// The length is told anew by whoever writes the answer: two that disagree cannot pass.
-fn retain_allowed(headers: &mut HeaderMap, era: Era) {
+/// The length is told anew by whoever writes the answer: two that disagree cannot pass. The
+/// session's id is told sealed, and only in the era that has sessions.
+fn retain_allowed(head: &mut Parts, admitted: &Admitted<'_>) -> Result<(), Refusal> {
+    let headers = &mut head.headers;
     headers.remove(CONTENT_LENGTH);
-    keep_only(headers, |name| passes_downstream(name) && !(era == Era::Modern && *name == SESSION_ID));
+    let session = headers.remove(SESSION_ID);
+    keep_only(headers, passes_downstream);
+    if let Some(session) = session.filter(|_| admitted.era() == Era::Legacy) {
+        let Some(told) = admitted.session_told(&session) else {
+            tracing::warn!("upstream's session id is none that can be sealed");
+            return Err(Denial::UpstreamUnreachable.into());
+        };
+        headers.insert(SESSION_ID, told);
+    }
+    Ok(())
+}
+
+fn is_stream(head: &Parts) -> bool {
+    let media = head.headers.get(CONTENT_TYPE).map_or(&b""[..], http::HeaderValue::as_bytes);
+    let media = media.split(|byte| *byte == b';').next().unwrap_or_default();
+    media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }

@@ -10,7 +10,9 @@ use std::task::{Context as Task, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::pace::{COMMENT, Pace, Paused};
 use crate::gateway::context::Context;
+use crate::state::load::StreamPlace;
 use crate::upstream::BodyFault;
 
 /// A reply's body.
@@ -18,7 +20,14 @@ pub struct ReplyBody<B>(Kind<B>);
 
 enum Kind<B> {
     Whole(Bytes),
-    Streamed(B, Context),
+    Streamed(Box<Streamed<B>>),
+}
+
+struct Streamed<B> {
+    body: B,
+    context: Context,
+    pace: Pace,
+    _place: StreamPlace,
 }
 
 impl<B> ReplyBody<B> {
@@ -28,8 +37,40 @@ impl<B> ReplyBody<B> {
     }
 
     /// The upstream's stream.
-    pub(in crate::gateway) fn streamed(body: B, context: Context) -> Self {
-        Self(Kind::Streamed(body, context))
+    pub(super) fn streamed(body: B, context: Context, pace: Pace, place: StreamPlace) -> Self {
+        Self(Kind::Streamed(Box::new(Streamed { body, context, pace, _place: place })))
+    }
+}
+
+impl<B> Streamed<B>
+where
+    B: Body<Data = Bytes, Error = BodyFault> + Unpin,
+{
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match Pin::new(&mut self.body).poll_frame(task) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.pace.went_on(frame.data_ref().map_or(&[], |data| data));
+                // Whoever writes the reply need not ask again after the last frame.
+                if self.body.is_end_stream() {
+                    self.context.answered();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.context.answered();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(fault))) => Poll::Ready(Some(Err(self.broke_off(fault)))),
+            Poll::Pending => self.pace.poll(task).map(|paused| match paused {
+                Paused::Comment => Some(Ok(Frame::data(Bytes::from_static(COMMENT)))),
+                Paused::TooLong => Some(Err(self.broke_off(BodyFault))),
+            }),
+        }
+    }
+
+    fn broke_off(&mut self, fault: BodyFault) -> BodyFault {
+        self.context.broke_off();
+        fault
     }
 }
 
@@ -49,31 +90,21 @@ where
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Kind::Streamed(body, context) => {
-                let frame = std::task::ready!(Pin::new(&mut *body).poll_frame(task));
-                match &frame {
-                    // Whoever writes the reply need not ask again after the last frame.
-                    Some(Ok(_)) if body.is_end_stream() => context.answered(),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) => context.broke_off(),
-                    None => context.answered(),
-                }
-                Poll::Ready(frame)
-            }
+            Kind::Streamed(streamed) => streamed.poll(task),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_empty(),
-            Kind::Streamed(body, _) => body.is_end_stream(),
+            Kind::Streamed(streamed) => streamed.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Streamed(body, _) => body.size_hint(),
+            Kind::Streamed(streamed) => streamed.body.size_hint(),
         }
     }
 }

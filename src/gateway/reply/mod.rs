@@ -2,8 +2,13 @@
 
 mod answer;
 mod body;
+mod browser;
+mod offer;
+mod pace;
 mod refuse;
 
 pub(super) use answer::{Answer, receive};
 pub use body::ReplyBody;
+pub(super) use browser::{expose, preflight};
+pub use pace::Pauses;
 pub(super) use refuse::refuse;

@@ -13,7 +13,6 @@ use super::body::ReplyBody;
 use crate::base::Denial;
 use crate::gateway::refusal::{Detail, Refusal};
 use crate::wire::jsonrpc::{ErrorBody, error_body, slow};
-use crate::wire::mcp::ProtocolVersion;
 
 /// The answer to a refused request; `body` is what had been read of it.
 pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, body: &[u8]) -> Response<ReplyBody<B>> {
@@ -68,7 +67,10 @@ fn data(denial: Denial, detail: &Detail) -> serde_json::Value {
         data.insert("missing_scopes".into(), json!(detail.missing_scopes));
     }
     if let Some(requested) = &detail.requested_version {
-        data.insert("supported".into(), json!(ProtocolVersion::ALL.map(ProtocolVersion::name)));
+        data.insert(
+            "supported".into(),
+            json!(detail.supported.iter().map(|version| version.name()).collect::<Vec<_>>()),
+        );
         data.insert("requested".into(), json!(requested));
     }
     data.into()

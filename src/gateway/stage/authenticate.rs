@@ -9,7 +9,7 @@ use super::{Routed, Vetted};
 use crate::base::key::RawKey;
 use crate::base::{Denial, KeyId, UnixSeconds};
 use crate::gateway::refusal::Refusal;
-use crate::policy::{Verified, authenticate as verify};
+use crate::policy::{Server, Verified, authenticate as verify};
 use crate::wire::fields::{Field, Fields, Twice};
 
 /// Who calls, proved by a key.
@@ -22,6 +22,11 @@ pub(in crate::gateway) struct Caller<'s> {
 impl<'s> Caller<'s> {
     pub(super) fn routed(&self) -> &Routed<'s> {
         self.vetted.routed()
+    }
+
+    /// The server that is called.
+    pub(in crate::gateway) fn server(&self) -> &'s Server {
+        self.vetted.server()
     }
 
     pub(super) fn verified(&self) -> &Verified {

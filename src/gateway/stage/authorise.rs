@@ -9,7 +9,14 @@ use crate::policy::{RuleId, Wanted, authorise as decide};
 use crate::wire::jsonrpc::Subject;
 
 /// A permission, for the intent that it was asked for.
-pub(in crate::gateway) struct Grant(());
+pub(in crate::gateway) struct Grant(Option<RuleId>);
+
+impl Grant {
+    /// The tool's rule, for what it says beside the permission.
+    pub(super) fn rule(&self) -> Option<RuleId> {
+        self.0
+    }
+}
 
 /// Decides. `ruled` is told the rule that applied, whatever it decided.
 pub(in crate::gateway) fn authorise(
@@ -18,9 +25,11 @@ pub(in crate::gateway) fn authorise(
     body: &[u8],
     mut ruled: impl FnMut(RuleId),
 ) -> Result<Grant, Refusal> {
+    let mut tool = None;
     let mut ask = |wanted| {
         let decision = ask(caller, wanted);
         if let (Some(rule), Wanted::Tool(_)) = (decision.rule, wanted) {
+            tool = Some(rule);
             ruled(rule);
         }
         decision.outcome.map_err(|denial| refusal(caller, denial, decision.rule))
@@ -40,7 +49,7 @@ pub(in crate::gateway) fn authorise(
             resources.iter().try_for_each(|uri| ask(Wanted::Resource(uri.in_body(body))))?;
         }
     }
-    Ok(Grant(()))
+    Ok(Grant(tool))
 }
 
 fn ask(caller: &Caller<'_>, wanted: Wanted<'_>) -> crate::policy::Decision {

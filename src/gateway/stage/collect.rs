@@ -1,4 +1,4 @@
-//! Collect: the whole body, within its bounds of size and time.
+//! Collect: the whole body, within its bounds of size, time and memory.
 //!
 //! A body that came in one piece is not copied. The size is checked while it arrives: a
 //! declared length is a promise, not a fact.
@@ -6,32 +6,49 @@
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::base::Denial;
 use crate::gateway::refusal::Refusal;
-use crate::gateway::worker::RequestBounds;
+use crate::gateway::worker::Worker;
+use crate::state::load::BodyPlace;
 use crate::wire::fields::{Field, Fields};
 
+/// A body, and its place among those that are held.
+pub(in crate::gateway) struct Collected {
+    /// The body.
+    pub(in crate::gateway) body: Bytes,
+    /// Given back with it.
+    pub(in crate::gateway) _place: BodyPlace,
+}
+
 /// Reads the body of a POST.
-pub(in crate::gateway) async fn collect<B>(
+pub(in crate::gateway) async fn collect<B, X>(
+    worker: &Worker<X>,
     fields: &Fields<'_>,
     mut body: B,
-    bounds: RequestBounds,
-) -> Result<Bytes, Refusal>
+) -> Result<Collected, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let bounds = &worker.bounds;
     if !is_json(fields) {
         return Err(Denial::UnsupportedMediaType.into());
     }
-    if body.size_hint().lower() > bounds.body as u64 {
+    let promised = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if promised > bounds.body {
         return Err(Denial::BodyTooLarge.into());
     }
+    let mut place = worker.load.body();
+    place.hold(promised)?;
     let mut whole = Bytes::new();
     let mut pieces: Option<BytesMut> = None;
+    let mut begun = None;
     while !body.is_end_stream() {
-        let frame = match timeout(bounds.body_idle, body.frame()).await {
+        let wait = begun.map_or(bounds.body_idle, |begun: Instant| {
+            bounds.body_idle.min(bounds.body_total.saturating_sub(begun.elapsed()))
+        });
+        let frame = match timeout(wait, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break,
             Ok(Some(Err(_))) => {
@@ -49,12 +66,27 @@ where
             return Err(Denial::BodyTooLarge.into());
         }
         match &mut pieces {
-            Some(pieces) => pieces.extend_from_slice(&data),
             None if whole.is_empty() => whole = data,
-            None => pieces = Some(whole.iter().chain(&data).copied().collect::<BytesMut>()),
+            None => {
+                begun = Some(Instant::now());
+                let mut both = BytesMut::with_capacity(promised.max(2 * (whole.len() + data.len())));
+                place.hold(both.capacity())?;
+                both.extend_from_slice(&whole);
+                both.extend_from_slice(&data);
+                pieces = Some(both);
+            }
+            Some(pieces) => {
+                if pieces.len() + data.len() > pieces.capacity() {
+                    // Twice as much, as growing does, but never beyond what may arrive.
+                    let room = (pieces.capacity() * 2).max(pieces.len() + data.len()).min(bounds.body);
+                    place.hold(room)?;
+                    pieces.reserve(room - pieces.len());
+                }
+                pieces.extend_from_slice(&data);
+            }
         }
     }
-    Ok(pieces.map_or(whole, BytesMut::freeze))
+    Ok(Collected { body: pieces.map_or(whole, BytesMut::freeze), _place: place })
 }
 
 /// `application/json`, perhaps with parameters, once, and not encoded.

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 
 use super::Admitted;
 use crate::base::Denial;
+use crate::base::key::holds_key;
 use crate::gateway::refusal::Refusal;
 use crate::policy::{Server, Verified};
 use crate::upstream::{Exchange, SendFault};
@@ -28,8 +29,8 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
     let mut request = Request::new(body.clone());
     *request.method_mut() = std::mem::take(&mut head.method);
     *request.uri_mut() = Uri::from(endpoint.path.clone());
-    *request.headers_mut() = headers(std::mem::take(&mut head.headers), admitted);
-    match upstream.send(&endpoint.authority, request).await {
+    *request.headers_mut() = headers(std::mem::take(&mut head.headers), admitted)?;
+    match upstream.send(&endpoint.authority, request, admitted.first_byte()).await {
         Ok(response) => Ok(response),
         Err(SendFault::Unreachable) => Err(Denial::UpstreamUnreachable.into()),
         Err(SendFault::TimedOut) => Err(Denial::UpstreamTimeout.into()),
@@ -40,7 +41,7 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
 /// over all that is left.
 const OFTEN_SENT: [HeaderName; 4] = [AUTHORIZATION, X_API_KEY, CONTENT_LENGTH, CONNECTION];
 
-fn headers(mut headers: HeaderMap, admitted: &Admitted<'_>) -> HeaderMap {
+fn headers(mut headers: HeaderMap, admitted: &Admitted<'_>) -> Result<HeaderMap, Refusal> {
     let server = admitted.routed().server();
     for name in &OFTEN_SENT {
         headers.remove(name);
@@ -50,16 +51,26 @@ fn headers(mut headers: HeaderMap, admitted: &Admitted<'_>) -> HeaderMap {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let era = admitted.era();
     keep_only(&mut headers, |name| *name == HOST || *name == ACCEPT_ENCODING || passes(name, server, era));
+    if headers.values().any(|value| holds_key(value.as_bytes())) {
+        return Err(Refusal::hinted(
+            Denial::MalformedRequest,
+            "an API key stands in a header that is forwarded; send it in Authorization or X-API-Key alone",
+        ));
+    }
+    if let Some(session) = admitted.session().upstream() {
+        headers.insert(SESSION_ID, session.clone());
+    }
     identify(&mut headers, server, admitted.verified());
     if let Some((name, value)) = &server.endpoint.credential {
         headers.insert(name, value.clone());
     }
-    headers
+    Ok(headers)
 }
 
 fn passes(name: &HeaderName, server: &Server, era: Era) -> bool {
-    // Modern requests have no session; a stray id must not reach a server that has.
-    let of_session = era == Era::Modern && (*name == SESSION_ID || *name == LAST_EVENT_ID);
+    // The session's own id is told by the gateway; modern requests have none, and a stray one
+    // must not reach a server that has.
+    let of_session = *name == SESSION_ID || (era == Era::Modern && *name == LAST_EVENT_ID);
     (passes_upstream(name) && !of_session) || server.forward_headers.contains(name)
 }
 

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use crate::base::Denial;
 use crate::gateway::refusal::{Detail, Refusal};
 use crate::gateway::worker::Worker;
+use crate::policy::Server;
 use crate::wire::fields::{Field, Fields, Twice};
 use crate::wire::jsonrpc::{self, Envelope, Subject};
 use crate::wire::mcp::era::{HeaderVersion, judge};
@@ -33,14 +34,14 @@ impl Message {
 /// Reads a message.
 pub(in crate::gateway) fn read<X>(
     worker: &Worker<X>,
+    server: &Server,
     fields: &Fields<'_>,
     body: &Bytes,
 ) -> Result<Message, Refusal> {
     let envelope =
         worker.read_envelope(body).map_err(|fault| Refusal::hinted(fault.0.denial(), fault.0.hint()))?;
     let era = judge(header_version(fields)?, &envelope)
-        .map_err(|fault| era_refusal(fault, &envelope, fields.protocol_version))?;
-    single(fields.session_id)?;
+        .map_err(|fault| era_refusal(worker, server, fault, &envelope, fields.protocol_version))?;
     check_mirror(fields, &envelope, era, body)?;
     Ok(Message { envelope, era })
 }
@@ -56,7 +57,13 @@ pub(super) fn header_version(fields: &Fields<'_>) -> Result<HeaderVersion, Refus
     })
 }
 
-fn era_refusal(fault: EraFault, envelope: &Envelope, version: Field<'_>) -> Refusal {
+fn era_refusal<X>(
+    worker: &Worker<X>,
+    server: &Server,
+    fault: EraFault,
+    envelope: &Envelope,
+    version: Field<'_>,
+) -> Refusal {
     match fault {
         EraFault::MetaMissing => Refusal::hinted(
             Denial::InvalidParams,
@@ -69,10 +76,17 @@ fn era_refusal(fault: EraFault, envelope: &Envelope, version: Field<'_>) -> Refu
         EraFault::Unknown { modern: true } => {
             let requested = version.single().ok().flatten().and_then(|value| value.to_str().ok());
             let requested_version = Some(requested.unwrap_or_default().chars().take(64).collect());
-            Refusal::detailed(Denial::VersionUnsupported, Detail { requested_version, ..Detail::default() })
+            let supported = worker.spoken.by(&server.name);
+            Refusal::detailed(
+                Denial::VersionUnsupported,
+                Detail { requested_version, supported, ..Detail::default() },
+            )
         }
         EraFault::Unknown { modern: false } => {
             Refusal::hinted(Denial::InvalidRequest, "MCP-Protocol-Version names no version that is supported")
+        }
+        EraFault::NoAnswers => {
+            Refusal::hinted(Denial::InvalidRequest, "clients send no answers in this protocol version")
         }
         // A notification has no answer that could carry the error, so it is refused outright.
         EraFault::NoSuchMethod(_) if envelope.message == jsonrpc::Message::Notification => {
@@ -107,7 +121,8 @@ fn check_mirror(fields: &Fields<'_>, envelope: &Envelope, era: Era, body: &[u8])
     }
 }
 
-fn single(field: Field<'_>) -> Result<Option<&HeaderValue>, Refusal> {
+/// A header of the protocol, which may be there once.
+pub(super) fn single(field: Field<'_>) -> Result<Option<&HeaderValue>, Refusal> {
     let twice = |Twice| Refusal::hinted(Denial::HeaderMismatch, "a header of the protocol was sent twice");
     field.single().map_err(twice)
 }

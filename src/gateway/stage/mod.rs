@@ -10,15 +10,17 @@ mod collect;
 mod forward;
 mod message;
 mod route;
+mod session;
 mod stream;
 mod vet;
 
 pub(super) use admit::{Admitted, Intent, admit};
 pub(super) use authenticate::{Caller, authenticate};
 pub(super) use authorise::{Grant, authorise};
-pub(super) use collect::collect;
+pub(super) use collect::{Collected, collect};
 pub(super) use forward::forward;
 pub(super) use message::{Message, read};
 pub(super) use route::{Routed, route};
+pub(super) use session::{Session, resume};
 pub(super) use stream::{Stream, open_stream};
 pub(super) use vet::{Vetted, vet};

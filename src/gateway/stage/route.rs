@@ -28,10 +28,43 @@ impl<'s> Routed<'s> {
 
 /// Finds the server of a request's path.
 pub(in crate::gateway) fn route<'s>(snapshot: &'s Snapshot, head: &Parts) -> Result<Routed<'s>, Refusal> {
-    let server = snapshot.policy.server_at(head.uri.path()).ok_or(Denial::RouteUnknown)?;
-    if !matches!(head.method, Method::POST | Method::GET | Method::DELETE) {
-        let detail = Detail { allow: Some("POST, GET, DELETE"), ..Detail::default() };
-        return Err(Refusal::detailed(Denial::MethodNotAllowed, detail));
+    let path = head.uri.path();
+    let Some(server) = snapshot.policy.server_at(path) else {
+        return Err(if is_old_endpoint(snapshot, path) {
+            old_transport()
+        } else {
+            Denial::RouteUnknown.into()
+        });
+    };
+    if !matches!(head.method, Method::POST | Method::GET | Method::DELETE | Method::OPTIONS) {
+        return Err(not_allowed("POST, GET, DELETE"));
     }
     Ok(Routed { snapshot, server })
+}
+
+/// Whether a path is one of the pair that servers of 2024-11-05 had beside a server that is
+/// here: its clients are told what to do instead of that nothing is there.
+fn is_old_endpoint(snapshot: &Snapshot, path: &str) -> bool {
+    ["/sse", "/messages"].iter().any(|end| {
+        path.strip_suffix(end)
+            .map(|start| start.strip_suffix("/mcp").unwrap_or(start))
+            .is_some_and(|start| snapshot.policy.server_at(&format!("{start}/mcp")).is_some())
+    })
+}
+
+/// The refusal for clients of 2024-11-05.
+pub(super) fn old_transport() -> Refusal {
+    Refusal::detailed(
+        Denial::MethodNotAllowed,
+        Detail {
+            hint: Some("the HTTP+SSE transport of 2024-11-05 is not served; POST to /<name>/mcp"),
+            allow: Some("POST"),
+            ..Detail::default()
+        },
+    )
+}
+
+/// The refusal of a method, with those that there are.
+pub(super) fn not_allowed(allow: &'static str) -> Refusal {
+    Refusal::detailed(Denial::MethodNotAllowed, Detail { allow: Some(allow), ..Detail::default() })
 }

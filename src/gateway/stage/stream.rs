@@ -3,27 +3,34 @@
 //! GET asks for the server's own messages or resumes a stream, DELETE ends a session. Neither
 //! names anything, so a key that may do anything on the server may do them.
 
-use super::message::header_version;
+use super::message::{header_version, single};
+use super::route::{not_allowed, old_transport};
 use crate::base::Denial;
-use crate::gateway::refusal::{Detail, Refusal};
-use crate::wire::fields::Fields;
-use crate::wire::mcp::Era;
+use crate::gateway::refusal::Refusal;
+use crate::wire::fields::{Field, Fields};
 use crate::wire::mcp::era::HeaderVersion;
+use crate::wire::mcp::{Era, ProtocolVersion};
 
 /// A GET or DELETE of the legacy era.
 pub(in crate::gateway) struct Stream(());
 
 /// Checks the era of a GET or DELETE.
 pub(in crate::gateway) fn open_stream(fields: &Fields<'_>) -> Result<Stream, Refusal> {
+    single(fields.last_event_id)?;
     match header_version(fields)? {
-        HeaderVersion::Known(version) if version.era() == Era::Modern => Err(Refusal::detailed(
-            Denial::MethodNotAllowed,
-            Detail { allow: Some("POST"), ..Detail::default() },
-        )),
+        HeaderVersion::Known(ProtocolVersion::V2024_11_05) => Err(old_transport()),
+        HeaderVersion::Known(version) if version.era() == Era::Modern => Err(not_allowed("POST")),
         HeaderVersion::Unknown => Err(Refusal::hinted(
             Denial::InvalidRequest,
             "MCP-Protocol-Version names no version that is supported",
         )),
+        // Clients of 2024-11-05 begin like this: no session, no version, nothing to resume. A
+        // client of a later revision has said hello before and names what it agreed on.
+        HeaderVersion::Absent if opens_nothing(fields) => Err(old_transport()),
         HeaderVersion::Known(_) | HeaderVersion::Absent => Ok(Stream(())),
     }
+}
+
+fn opens_nothing(fields: &Fields<'_>) -> bool {
+    fields.session_id == Field::Absent && fields.last_event_id == Field::Absent
 }

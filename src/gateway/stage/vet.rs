@@ -3,9 +3,12 @@
 //! Against DNS rebinding and cross-site calls. An absent `Origin` is allowed: only browsers
 //! send one. Both are checked before the key, so that a page cannot probe keys.
 
+use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::request::Parts;
+use http::{HeaderValue, Method};
 
 use super::Routed;
+use super::route::not_allowed;
 use crate::base::Denial;
 use crate::gateway::refusal::Refusal;
 use crate::policy::Server;
@@ -13,11 +16,24 @@ use crate::wire::fields::{Field, Fields};
 use crate::wire::http::host_without_port;
 
 /// A routed request whose host and origin are allowed.
-pub(in crate::gateway) struct Vetted<'s>(Routed<'s>);
+pub(in crate::gateway) struct Vetted<'s> {
+    routed: Routed<'s>,
+    origin: Option<HeaderValue>,
+}
 
 impl<'s> Vetted<'s> {
     pub(super) fn routed(&self) -> &Routed<'s> {
-        &self.0
+        &self.routed
+    }
+
+    /// The page's origin, where a browser sent one: it is listed.
+    pub(in crate::gateway) fn origin(&self) -> Option<&HeaderValue> {
+        self.origin.as_ref()
+    }
+
+    /// The server, for what is answered without a key.
+    pub(in crate::gateway) fn server(&self) -> &'s Server {
+        self.routed.server()
     }
 }
 
@@ -31,10 +47,11 @@ pub(in crate::gateway) fn vet<'s>(
     if !routed.snapshot().policy.serves_host(host) {
         return Err(Denial::HostDenied.into());
     }
-    if !origin_allowed(fields.origin, routed.server()) {
-        return Err(Denial::OriginDenied.into());
+    let origin = origin(fields.origin, routed.server())?.cloned();
+    if head.method == Method::OPTIONS && !is_preflight(head, origin.as_ref()) {
+        return Err(not_allowed("POST, GET, DELETE"));
     }
-    Ok(Vetted(routed))
+    Ok(Vetted { routed, origin })
 }
 
 /// HTTP/2 names the host in its pseudo-header, HTTP/1.1 in `Host`; where both are there, or
@@ -49,11 +66,16 @@ fn host<'h>(head: &'h Parts, line: Field<'h>) -> Option<&'h str> {
     }
 }
 
-fn origin_allowed(origin: Field<'_>, server: &Server) -> bool {
+fn origin<'h>(origin: Field<'h>, server: &Server) -> Result<Option<&'h HeaderValue>, Denial> {
     let listed = |origin: &str| server.origins.iter().any(|known| known.eq_ignore_ascii_case(origin));
     match origin {
-        Field::Absent => true,
-        Field::Once(origin) => origin.to_str().is_ok_and(listed),
-        Field::Repeated => false,
+        Field::Absent => Ok(None),
+        Field::Once(origin) if origin.to_str().is_ok_and(listed) => Ok(Some(origin)),
+        Field::Once(_) | Field::Repeated => Err(Denial::OriginDenied),
     }
+}
+
+/// A browser asks before it lets a page call (Fetch standard, CORS-preflight request).
+fn is_preflight(head: &Parts, origin: Option<&HeaderValue>) -> bool {
+    origin.is_some() && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

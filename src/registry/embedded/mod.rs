@@ -6,15 +6,17 @@
 
 mod follow;
 mod schema;
+mod sealing;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::contract::{Change, Changes, Edit, Fault, Position, Registry, Stored, Used};
 use super::record::KeyRecord;
-use crate::base::KeyId;
+use crate::base::{KeyId, SealingKey, UnixSeconds};
 
 /// An open registry file.
 pub struct Embedded {
@@ -100,6 +102,15 @@ impl Registry for Embedded {
 
     fn purge(&mut self, ids: &[KeyId]) -> Result<(), Fault> {
         write::purge(&mut self.connection, ids).map_err(|error| self.unavailable(&error))
+    }
+
+    fn sealing_keys(
+        &mut self,
+        now: UnixSeconds,
+        renew: Duration,
+        keep: Duration,
+    ) -> Result<Vec<SealingKey>, Fault> {
+        sealing::keys(&mut self.connection, now, renew, keep).map_err(|error| self.unavailable(&error))
     }
 
     fn note_used(&mut self, used: &[Used]) -> Result<(), Fault> {

@@ -1,14 +1,18 @@
-//! HTTP/1.1 messages towards upstreams (RFC 9112): a request's bytes, an answer's head, and
-//! how the end of its body is told.
+//! HTTP/1.1 messages (RFC 9112): the heads that are read and written on both sides, and how
+//! the end of a body is told.
 //!
-//! Strict where two readers could differ: an answer whose length is told in two ways is
-//! malformed, and whatever follows an answer condemns its connection. No I/O.
+//! Strict where two readers could differ: a message whose length is told in two ways is
+//! malformed, and whatever follows an upstream's answer condemns its connection. No I/O.
 
+mod answer;
 mod chunked;
+mod received;
 mod request;
 mod response;
 
+pub use answer::{AnswerLength, LAST_CHUNK, write_answer, write_chunk};
 pub use chunked::{Chunked, Piece};
+pub use received::{BodyLength, HeadFault, ReceivedHead, take_received};
 pub use request::write_request;
 pub use response::{Framing, ResponseHead, take_head};
 

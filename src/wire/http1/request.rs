@@ -28,7 +28,8 @@ pub fn write_request(out: &mut Vec<u8>, method: &Method, uri: &Uri, headers: &He
     out.extend_from_slice(b"\r\n");
 }
 
-fn decimal(out: &mut Vec<u8>, mut number: usize) {
+/// Appends a number in decimal.
+pub(super) fn decimal(out: &mut Vec<u8>, mut number: usize) {
     let start = out.len();
     loop {
         out.push(b'0' + (number % 10) as u8);

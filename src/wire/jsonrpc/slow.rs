@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
@@ -44,6 +44,27 @@ pub fn id_bytes(body: &[u8]) -> Option<&str> {
     })
     .ok()?;
     found
+}
+
+/// Where the value at a path of member names stands in a text, and the value's own text; `None`
+/// where there is none, or more than one.
+pub fn value_at<'b>(text: &'b str, path: &[&str]) -> Option<(usize, &'b str)> {
+    let root: &RawValue = serde_json::from_str(text).ok()?;
+    let mut view = RawView { raw: root.get(), body: text };
+    for wanted in path {
+        let mut found = None;
+        view.members(|name, value| match (name == *wanted, &found) {
+            (true, Some(_)) => Err(Unreadable),
+            (true, None) => {
+                found = Some(value);
+                Ok(())
+            }
+            (false, _) => Ok(()),
+        })
+        .ok()?;
+        view = found?;
+    }
+    Some((view.raw.as_ptr().addr().wrapping_sub(text.as_ptr().addr()), view.raw))
 }
 
 /// Deepest nesting of a text that is known to be JSON.
@@ -110,63 +131,77 @@ impl<'v> View<'v> for RawView<'v> {
         if self.kind() != Kind::Object {
             return Ok(());
         }
-        let mut reader = serde_json::Deserializer::from_str(self.raw);
-        let members = reader.deserialize_map(Members).map_err(|_| E::from(Unreadable))?;
-        members.into_iter().try_for_each(|(name, raw)| each(&name, Self { raw, body: self.body }))
+        let mut stopped = None;
+        let body = self.body;
+        let members = Members(|name: &str, raw| {
+            each(name, RawView { raw, body }).map_err(|error| stopped = Some(error)).is_ok()
+        });
+        let read = serde_json::Deserializer::from_str(self.raw).deserialize_map(members);
+        match stopped {
+            Some(error) => Err(error),
+            None => read.map_err(|_| Unreadable.into()),
+        }
     }
 
     fn items<E: From<Unreadable>>(&self, mut each: impl FnMut(Self) -> Result<(), E>) -> Result<(), E> {
         if self.kind() != Kind::Array {
             return Ok(());
         }
-        let mut reader = serde_json::Deserializer::from_str(self.raw);
-        let items = reader.deserialize_seq(Items).map_err(|_| E::from(Unreadable))?;
-        items.into_iter().try_for_each(|raw| each(Self { raw, body: self.body }))
+        let mut stopped = None;
+        let body = self.body;
+        let items = Items(|raw| each(RawView { raw, body }).map_err(|error| stopped = Some(error)).is_ok());
+        let read = serde_json::Deserializer::from_str(self.raw).deserialize_seq(items);
+        match stopped {
+            Some(error) => Err(error),
+            None => read.map_err(|_| Unreadable.into()),
+        }
     }
 }
 
-/// Members of one object in order, duplicates included, with their values' own text.
-struct Members;
+/// Told beside an error of the caller's, which says more.
+const STOPPED: &str = "stopped";
 
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, &'de str)>;
+/// Calls back for each member of one object in order, duplicates included, with its value's own
+/// text, until it says false. Nothing is gathered: a body of a million members costs no memory.
+struct Members<F>(F);
+
+impl<'de, F: FnMut(&str, &'de str) -> bool> Visitor<'de> for Members<F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         // `Cow` alone would copy every name; the wrapper borrows those without escapes.
         while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            members.push((name, raw.get()));
+            if !(self.0)(&name, raw.get()) {
+                return Err(serde::de::Error::custom(STOPPED));
+            }
         }
-        Ok(members)
+        Ok(())
     }
 }
 
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Elements of one array. Those beyond the largest bound on a list are only counted away.
-struct Items;
+/// Calls back for each element of one array, until it says false.
+struct Items<F>(F);
 
-impl<'de> Visitor<'de> for Items {
-    type Value = Vec<&'de str>;
+impl<'de, F: FnMut(&'de str) -> bool> Visitor<'de> for Items<F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while items.len() <= bounds::SUBSCRIPTIONS {
-            match seq.next_element::<&'de RawValue>()? {
-                Some(raw) => items.push(raw.get()),
-                None => return Ok(items),
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(raw) = seq.next_element::<&'de RawValue>()? {
+            if !(self.0)(raw.get()) {
+                return Err(serde::de::Error::custom(STOPPED));
             }
         }
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(items)
+        Ok(())
     }
 }

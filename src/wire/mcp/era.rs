@@ -38,6 +38,8 @@ pub enum EraFault {
         /// Told as -32022 when true, as -32600 otherwise.
         modern: bool,
     },
+    /// A client's answer in the era that has no requests of servers.
+    NoAnswers,
     /// A method that this era does not have.
     NoSuchMethod(Era),
 }
@@ -72,10 +74,12 @@ pub fn judge(header: HeaderVersion, envelope: &Envelope) -> Result<Era, EraFault
     if wants_meta && !(modern_body && envelope.has_capabilities) {
         return Err(EraFault::MetaMissing);
     }
-    if envelope.message != Message::Response && !envelope.method.exists_in(era) {
-        return Err(EraFault::NoSuchMethod(era));
+    match envelope.message {
+        Message::Response if era == Era::Modern => Err(EraFault::NoAnswers),
+        Message::Response => Ok(era),
+        _ if envelope.method.exists_in(era) => Ok(era),
+        _ => Err(EraFault::NoSuchMethod(era)),
     }
-    Ok(era)
 }
 
 fn known_or_absent(header: HeaderVersion) -> Result<(), EraFault> {

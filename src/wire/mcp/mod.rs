@@ -6,6 +6,7 @@
 pub mod era;
 pub mod method;
 pub mod mirror;
+pub mod offer;
 #[cfg(test)]
 mod tests;
 pub mod version;

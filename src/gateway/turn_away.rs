@@ -1,0 +1,34 @@
+//! Requests that are refused before they are read: a head that is none, or no room for it.
+
+use http::Response;
+use http::header::{CONNECTION, HeaderValue};
+
+use super::context::Context;
+use super::refusal::Refusal;
+use super::reply::{self, ReplyBody};
+use super::worker::Worker;
+use crate::base::Denial;
+use crate::wire::http1::HeadFault;
+
+/// Why a request is not read.
+#[derive(Clone, Copy, Debug)]
+pub enum Unread {
+    /// Its head is faulty.
+    Head(HeadFault),
+    /// The listener has as many connections as it may.
+    NoRoom,
+}
+
+/// The answer to a request that was not read; the connection ends with it.
+pub fn turn_away<X, B>(worker: &Worker<X>, why: Unread) -> Response<ReplyBody<B>> {
+    let refusal = match why {
+        Unread::Head(HeadFault::Malformed(how)) => Refusal::hinted(Denial::MalformedRequest, how),
+        Unread::Head(HeadFault::TooLarge) => Denial::HeadersTooLarge.into(),
+        Unread::Head(HeadFault::TooSlow) => Denial::RequestTimeout.into(),
+        Unread::NoRoom => Denial::Overloaded.into(),
+    };
+    Context::open(worker.number, &worker.metrics).denied(refusal.denial);
+    let mut response = reply::refuse(&refusal, &[]);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

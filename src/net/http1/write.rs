@@ -1,0 +1,148 @@
+//! An answer on its way out: head and what is ready of the body in one write, then each piece
+//! as it comes.
+//!
+//! A client that does not read is given up after a limit. A body that breaks off ends the
+//! connection without its last chunk: nobody may take the beginning of an answer for a whole.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use tokio::time::Instant;
+
+use super::link::Link;
+use crate::base::Deadline;
+use crate::base::bounds::WRITE_BYTES;
+use crate::net::connection::ConnectionParams;
+use crate::wire::http1::{AnswerLength, LAST_CHUNK, ReceivedHead, write_answer, write_chunk};
+
+/// How an answer is written.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    /// The connection ends with it.
+    pub(super) last: bool,
+    /// It has no body, whatever its head says: an answer to HEAD.
+    head_only: bool,
+}
+
+impl Manner {
+    /// An answer with which the connection ends.
+    pub(super) const LAST: Self = Self { last: true, head_only: false };
+
+    pub(super) fn of(head: &ReceivedHead) -> Self {
+        Self { last: !head.keep_alive, head_only: super::is_head(&head.method) }
+    }
+
+    pub(super) fn last_if(self, last: bool) -> Self {
+        Self { last: self.last || last, ..self }
+    }
+}
+
+/// The answer could not be written whole: the connection must end.
+pub(super) struct Unfinished;
+
+/// Writes one answer. `out` is the connection's write buffer, empty before and after.
+pub(super) async fn answer<B>(
+    link: &RefCell<Link>,
+    out: &mut Vec<u8>,
+    deadline: &mut Deadline,
+    params: &ConnectionParams,
+    response: Response<B>,
+    manner: Manner,
+) -> Result<(), Unfinished>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (head, body) = response.into_parts();
+    let length = body.size_hint().exact().map_or(AnswerLength::Chunked, AnswerLength::Known);
+    write_answer(out, head.status, &head.headers, length, &params.date.now(), manner.last);
+    let mut writing = Writing {
+        over: manner.head_only || body.is_end_stream(),
+        body,
+        chunked: length == AnswerLength::Chunked && !manner.head_only,
+        sent: 0,
+        stalled: false,
+    };
+    if writing.over && writing.chunked {
+        out.extend_from_slice(LAST_CHUNK);
+    }
+    let written = poll_fn(|cx| writing.poll(cx, link, out, deadline, params)).await;
+    // The buffer of an idle connection is given back.
+    *out = Vec::new();
+    written
+}
+
+struct Writing<B> {
+    body: B,
+    chunked: bool,
+    /// Whether the body has ended.
+    over: bool,
+    /// Bytes of the buffer that have left.
+    sent: usize,
+    /// Whether the client is being waited for.
+    stalled: bool,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Writing<B> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &RefCell<Link>,
+        out: &mut Vec<u8>,
+        deadline: &mut Deadline,
+        params: &ConnectionParams,
+    ) -> Poll<Result<(), Unfinished>> {
+        loop {
+            let waits_for_body = self.gather(cx, out)?;
+            if !out.is_empty() {
+                let sent = self.sent;
+                match link.borrow_mut().poll_send(cx, out, &mut self.sent) {
+                    Poll::Ready(Ok(())) => self.stalled = false,
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Unfinished)),
+                    Poll::Pending => {
+                        if !self.stalled || self.sent > sent {
+                            self.stalled = true;
+                            deadline.set(Instant::now() + params.write_idle);
+                        }
+                        return deadline.poll(cx).map(|()| Err(Unfinished));
+                    }
+                }
+            } else if self.over {
+                return Poll::Ready(Ok(()));
+            }
+            if waits_for_body {
+                ready!(link.borrow_mut().poll_gone(cx));
+                return Poll::Ready(Err(Unfinished));
+            }
+        }
+    }
+
+    /// Takes what the body has ready, up to a bound; whether it has to be waited for.
+    fn gather(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<bool, Unfinished> {
+        while !self.over && out.len() < WRITE_BYTES {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return Ok(true),
+                Poll::Ready(Some(Err(_))) => return Err(Unfinished),
+                Poll::Ready(None) => self.over = true,
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(data) = frame.data_ref() {
+                        if self.chunked {
+                            write_chunk(out, data);
+                        } else {
+                            out.extend_from_slice(data);
+                        }
+                    }
+                    self.over = self.body.is_end_stream();
+                }
+            }
+            if self.over && self.chunked {
+                out.extend_from_slice(LAST_CHUNK);
+            }
+        }
+        Ok(false)
+    }
+}

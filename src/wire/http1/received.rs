@@ -1,0 +1,318 @@
+//! A client's request head, taken from the front of what was read (RFC 9112).
+//!
+//! Stricter than the standard wherever it lets a recipient mend or choose, since whoever
+//! stands before or behind the gateway may choose otherwise: line ends are CRLF, the length is
+//! told once and in one way, `Host` is there once, nothing is folded, and a header whose name
+//! becomes one that matters when `_` is read as `-` is refused. No I/O.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use memchr::{memchr_iter, memmem};
+
+use crate::base::bounds::REQUEST_HEADERS;
+
+/// How the end of a request's body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// There is none.
+    Empty,
+    /// By its length in bytes, above 0.
+    Known(u64),
+    /// By a last chunk.
+    Chunked,
+}
+
+/// The head of a request. Headers of the framing and of the connection are not in it.
+#[derive(Debug)]
+pub struct ReceivedHead {
+    /// Its method.
+    pub method: Method,
+    /// Its target: a path, or an absolute URI.
+    pub uri: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// How its body ends.
+    pub length: BodyLength,
+    /// Whether the client wants the connection for further requests.
+    pub keep_alive: bool,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub awaits_continue: bool,
+}
+
+/// Why a head is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadFault {
+    /// It can be read in more than one way, or in none.
+    Malformed(&'static str),
+    /// It is longer, or has more headers, than is read.
+    TooLarge,
+    /// It did not arrive in time.
+    TooSlow,
+}
+
+const fn malformed<T>(why: &'static str) -> Result<T, HeadFault> {
+    Err(HeadFault::Malformed(why))
+}
+
+/// Takes the head off the front of `read`, once it is there whole; at most `most` bytes.
+pub fn take_received(read: &mut BytesMut, most: usize) -> Result<Option<ReceivedHead>, HeadFault> {
+    // One empty line before a request is to be ignored (RFC 9112 §2.2).
+    if read.starts_with(b"\r\n") {
+        let _ = read.split_to(2);
+    }
+    let end = memmem::find(read, b"\r\n\r\n").map(|end| end + 4);
+    let seen = read.get(..end.unwrap_or(read.len())).unwrap_or_default();
+    if seen.len() > most {
+        return Err(HeadFault::TooLarge);
+    }
+    // Also before the end is there: a client that ends lines with LF alone would wait for ever.
+    if !memchr_iter(b'\n', seen).all(|at| at > 0 && seen.get(at - 1) == Some(&b'\r')) {
+        return malformed("lines of the head must end with CRLF");
+    }
+    match end {
+        Some(end) => parse(&read.split_to(end).freeze()).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn parse(head: &Bytes) -> Result<ReceivedHead, HeadFault> {
+    let mut lines = [httparse::EMPTY_HEADER; REQUEST_HEADERS];
+    let mut parsed = httparse::Request::new(&mut lines);
+    match parsed.parse(head) {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(HeadFault::TooLarge),
+        Err(httparse::Error::Version) => return malformed("HTTP/1.1 or HTTP/2 is needed"),
+        _ => return malformed("the head is no HTTP/1.1"),
+    }
+    if parsed.version != Some(1) {
+        return malformed("HTTP/1.1 or HTTP/2 is needed");
+    }
+    let method = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes());
+    let Ok(method) = method else { return malformed("the method is none") };
+    let uri = target(parsed.path.unwrap_or_default(), &method)?;
+    let mut told = Told::default();
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for line in parsed.headers.iter() {
+        let Ok(name) = HeaderName::from_bytes(line.name.as_bytes()) else {
+            return malformed("a header's name is faulty");
+        };
+        match name {
+            CONTENT_LENGTH => told.length(line.value)?,
+            TRANSFER_ENCODING => told.coding(line.value)?,
+            CONNECTION => told.connection(line.value)?,
+            EXPECT => told.expectation(line.value)?,
+            _ => {
+                if name.as_str().contains('_') && matters(&name.as_str().replace('_', "-")) {
+                    return malformed("a header's name has '_' where one that matters has '-'");
+                }
+                let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
+                let Ok(value) = value else { return malformed("a header's value is faulty") };
+                headers.append(name, value);
+            }
+        }
+    }
+    if headers.get_all(HOST).iter().count() != 1 {
+        return malformed("Host must be there once");
+    }
+    let length = told.body_length()?;
+    Ok(ReceivedHead {
+        method,
+        uri,
+        headers,
+        length,
+        keep_alive: !told.close,
+        awaits_continue: told.awaits_continue && length != BodyLength::Empty,
+    })
+}
+
+/// A path, or an absolute URI; nothing that a parser would have to mend or cut.
+fn target(text: &str, method: &Method) -> Result<Uri, HeadFault> {
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'\\');
+    let form = text.starts_with('/')
+        || text.starts_with("http://")
+        || text.starts_with("https://")
+        || (text == "*" && *method == Method::OPTIONS);
+    match text.parse() {
+        Ok(uri) if visible && form => Ok(uri),
+        _ => malformed("the target is neither a path nor an absolute URI"),
+    }
+}
+
+/// Headers that decide about framing, routing, callers or messages.
+fn matters(name: &str) -> bool {
+    matches!(
+        name,
+        "content-length"
+            | "transfer-encoding"
+            | "content-type"
+            | "content-encoding"
+            | "x-api-key"
+            | "last-event-id"
+    ) || name.starts_with("mcp-")
+}
+
+/// What the head says of the body and the connection.
+#[derive(Default)]
+struct Told {
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    awaits_continue: bool,
+}
+
+impl Told {
+    fn length(&mut self, value: &[u8]) -> Result<(), HeadFault> {
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let length = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+        match length {
+            None => malformed("Content-Length is no number"),
+            Some(length) if self.length.replace(length).is_none() => Ok(()),
+            Some(_) => malformed("Content-Length is there twice"),
+        }
+    }
+
+    fn coding(&mut self, value: &[u8]) -> Result<(), HeadFault> {
+        if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            return malformed("Transfer-Encoding must be 'chunked', alone and once");
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    /// `Connection` may not name a header that matters: whoever removes what it names would
+    /// read another request.
+    fn connection(&mut self, value: &[u8]) -> Result<(), HeadFault> {
+        for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            let option = option.to_ascii_lowercase();
+            match option.as_slice() {
+                b"close" => self.close = true,
+                b"keep-alive" | b"upgrade" | b"http2-settings" | b"te" | b"" => {}
+                _ => return malformed("Connection names a header"),
+            }
+        }
+        Ok(())
+    }
+
+    fn expectation(&mut self, value: &[u8]) -> Result<(), HeadFault> {
+        if !value.eq_ignore_ascii_case(b"100-continue") {
+            return malformed("Expect can only be '100-continue'");
+        }
+        self.awaits_continue = true;
+        Ok(())
+    }
+
+    fn body_length(&self) -> Result<BodyLength, HeadFault> {
+        match (self.length, self.chunked) {
+            (Some(_), true) => malformed("Content-Length and Transfer-Encoding exclude each other"),
+            (None, true) => Ok(BodyLength::Chunked),
+            (None | Some(0), false) => Ok(BodyLength::Empty),
+            (Some(length), false) => Ok(BodyLength::Known(length)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BodyLength, HeadFault, ReceivedHead, take_received};
+    use bytes::BytesMut;
+
+    const MOST: usize = 4096;
+
+    fn take(text: &str) -> Result<Option<ReceivedHead>, HeadFault> {
+        take_received(&mut BytesMut::from(text.as_bytes()), MOST)
+    }
+
+    fn length(lines: &str) -> Result<BodyLength, HeadFault> {
+        take(&format!("POST /a HTTP/1.1\r\nHost: h\r\n{lines}\r\n")).map(|head| head.unwrap().length)
+    }
+
+    #[test]
+    fn a_head_is_taken_when_it_is_whole_and_what_follows_is_left() {
+        let text = "\r\nPOST /crm/mcp?x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nX: y\r\n\r\nbody";
+        for end in 2..text.len() - 4 {
+            assert!(take(&text[..end]).unwrap().is_none(), "{end}");
+        }
+        let mut read = BytesMut::from(text.as_bytes());
+        let head = take_received(&mut read, MOST).unwrap().unwrap();
+        assert_eq!((head.uri.path(), head.length, head.keep_alive), ("/crm/mcp", BodyLength::Known(4), true));
+        assert_eq!((head.headers.len(), &read[..]), (2, &b"body"[..]));
+    }
+
+    #[test]
+    fn the_length_is_told_once_and_in_one_way() {
+        assert_eq!(length(""), Ok(BodyLength::Empty));
+        assert_eq!(length("Content-Length: 0\r\n"), Ok(BodyLength::Empty));
+        assert_eq!(length("Transfer-Encoding: Chunked\r\n"), Ok(BodyLength::Chunked));
+        for faulty in [
+            "Content-Length: 5\r\nContent-Length: 5\r\n",
+            "Content-Length: 5, 5\r\n",
+            "Content-Length: +5\r\n",
+            "Content-Length:\r\n",
+            "Content-Length: 18446744073709551616\r\n",
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: identity\r\n",
+            "Transfer-Encoding:\x0bchunked\r\n",
+            "Transfer_Encoding: chunked\r\n",
+            "Content-Length : 5\r\n",
+            "X: a\r\n b\r\n",
+            "X: a\0b\r\n",
+            "Host: other\r\n",
+            "Connection: close, Authorization\r\n",
+            "Expect: the-unexpected\r\n",
+            "MCP_Session_Id: x\r\n",
+        ] {
+            assert!(matches!(length(faulty), Err(HeadFault::Malformed(_))), "{faulty}");
+        }
+    }
+
+    #[test]
+    fn lines_end_with_crlf_and_lines_without_it_are_seen_at_once() {
+        for faulty in [
+            "POST /a HTTP/1.1\nHost: h\r\n\r\n",
+            "POST /a HTTP/1.1\r\nHost: h\n\r\n",
+            "POST /a HTTP/1.1\n",
+            "\n",
+            "POST /a HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n",
+        ] {
+            assert!(matches!(take(faulty), Err(HeadFault::Malformed(_))), "{faulty:?}");
+        }
+    }
+
+    #[test]
+    fn targets_and_versions_are_what_a_server_of_today_needs() {
+        let line = |line: &str| take(&format!("{line}\r\nHost: h\r\n\r\n")).map(|head| head.is_some());
+        for good in ["POST /a HTTP/1.1", "GET http://h/a HTTP/1.1", "OPTIONS * HTTP/1.1", "post // HTTP/1.1"]
+        {
+            assert_eq!(line(good), Ok(true), "{good}");
+        }
+        for faulty in [
+            "POST /a HTTP/1.0",
+            "POST /a HTTP/1.2",
+            "POST /a HTTP/2.0",
+            "POST /a",
+            "POST a HTTP/1.1",
+            "GET * HTTP/1.1",
+            "POST /a#b HTTP/1.1",
+            "POST /a\\b HTTP/1.1",
+            "POST /a b HTTP/1.1",
+            "CONNECT h:443 HTTP/1.1",
+            "POST ftp://h/a HTTP/1.1",
+            "PO ST /a HTTP/1.1",
+            "P\u{e9}ST /a HTTP/1.1",
+        ] {
+            assert!(matches!(line(faulty), Err(HeadFault::Malformed(_))), "{faulty}");
+        }
+    }
+
+    #[test]
+    fn heads_have_a_bound_in_bytes_and_in_lines() {
+        let many = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "a: b\r\n".repeat(101));
+        let long = format!("GET / HTTP/1.1\r\nHost: h\r\na: {}", "b".repeat(MOST));
+        assert_eq!(take(&many).unwrap_err(), HeadFault::TooLarge);
+        assert_eq!(take(&long).unwrap_err(), HeadFault::TooLarge);
+    }
+}
