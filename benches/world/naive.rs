@@ -112,7 +112,7 @@ impl Gateway {
         let mut upstream = Request::post("/mcp").body(body).unwrap();
         *upstream.headers_mut() = headers;
         let authority = Authority { host: "127.0.0.1".into(), port: 9, tls: false, ca: None };
-        let response = Stub.send(&authority, upstream).await.unwrap();
+        let response = Stub.send(&authority, upstream, None).await.unwrap();
         let (head, body) = response.into_parts();
         Response::from_parts(head, Full::new(body.collect().await.unwrap().to_bytes()))
     }

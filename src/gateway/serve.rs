@@ -85,7 +85,7 @@ where
     };
     let session = stage::resume(&caller, &intent, &fields)?;
     let grant = stage::authorise(&caller, &intent, &sent, |rule| context.ruled(snapshot, rule))?;
-    let admitted = stage::admit(caller, &intent, session, grant);
+    let admitted = stage::admit(caller, &intent, session, &grant);
     let response = stage::forward(&worker.upstream, &admitted, head, &sent).await?;
     reply::receive(worker, response, &admitted).await
 }

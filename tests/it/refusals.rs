@@ -140,7 +140,8 @@ fn a_key_that_may_do_nothing_here_gets_no_lists() {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
     let headers = [("Content-Type", "application/json".into()), ("Authorization", format!("Bearer {key}"))];
     refused(&gateway.connect().request("POST", "/crm/mcp", &headers, body), 403, 40301, "scope_missing");
-    refused(&gateway.connect().request("GET", "/crm/mcp", &headers[1..], ""), 403, 40301, "scope_missing");
+    let get = [headers[1].clone(), ("MCP-Protocol-Version", "2025-11-25".into())];
+    refused(&gateway.connect().request("GET", "/crm/mcp", &get, ""), 403, 40301, "scope_missing");
 }
 
 #[test]

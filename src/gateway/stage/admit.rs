@@ -75,7 +75,7 @@ pub(in crate::gateway) fn admit<'s>(
     caller: Caller<'s>,
     intent: &Intent,
     session: Session,
-    grant: Grant,
+    grant: &Grant,
 ) -> Admitted<'s> {
     let discovers =
         matches!(intent, Intent::Message(message) if message.envelope().method == Method::Discover);

@@ -79,7 +79,7 @@ fn era_refusal<X>(
             let supported = worker.spoken.by(&server.name);
             Refusal::detailed(
                 Denial::VersionUnsupported,
-                Detail { requested_version, supported, ..Detail::default() },
+                Detail { supported, requested_version, ..Detail::default() },
             )
         }
         EraFault::Unknown { modern: false } => {
