@@ -46,4 +46,27 @@ fn lookup_and_change(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lookup_and_change);
+/// A published change must not cost more the more keys there are.
+fn change_at_sizes(c: &mut Criterion) {
+    let policy = policy();
+    let mut group = c.benchmark_group("change of one key");
+    for (name, count) in [("among 1,000", 1_000), ("among 100,000", 100_000), ("among 1,000,000", 1_000_000)]
+    {
+        let (changes, _) = keys(count);
+        let mut table = Keys::empty(Arc::new(Hasher::new(&[])), 0);
+        for batch in changes.chunks(65_536) {
+            table = table.with(batch, &policy);
+        }
+        let place = Cell::new(0);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                place.set((place.get() + 7_919) % count);
+                // The one before is let go, as it is once no request holds it.
+                table = table.with(black_box(&changes[place.get()..=place.get()]), &policy);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, lookup_and_change, change_at_sizes);

@@ -12,8 +12,9 @@ use serde_json::json;
 
 use super::{CommandFault, Common, Session, config_file, output};
 use crate::config::{Settings, load};
-use crate::control::{compile, key_entry};
+use crate::control::compile;
 use crate::policy::{Endpoint, Policy};
+use crate::registry::key_entry;
 use crate::registry::{Embedded, Registry as _};
 use crate::upstream::{Exchange as _, SendFault, Trust, Upstream, UpstreamParams};
 

@@ -10,11 +10,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::entry::key_entry;
 use super::publish::Publisher;
-use crate::base::{Clock, bounds};
+use crate::base::{Clock, KeyId, bounds};
+use crate::policy::KeyEntry;
 use crate::policy::keys::Change as KeyChange;
-use crate::registry::{Change, Changes, Fault, Position, Registry, Stored, Used};
+use crate::registry::{Change, Changes, Fault, Position, Registry, Stored, Used, key_entry};
 use crate::state::Sealer;
 use crate::telemetry::Metrics;
 
@@ -172,10 +172,11 @@ fn seal(
 }
 
 fn load(registry: &mut dyn Registry, publisher: &Publisher) -> Result<Position, Fault> {
-    let mut entries = Vec::new();
-    let position = registry.load(&mut |stored| entries.push(change(Change::Put(Box::new(stored)))))?;
-    publisher.replace_keys(&entries);
-    tracing::info!(keys = entries.len(), "keys loaded");
+    let begun = Instant::now();
+    let mut keys = publisher.load();
+    let position = registry.entries(&mut |(id, entry)| keys.put(id, readable(id, entry)))?;
+    let count = publisher.replace_keys(keys);
+    tracing::info!(keys = count, ms = begun.elapsed().as_millis(), "keys loaded");
     Ok(position)
 }
 
@@ -185,10 +186,14 @@ fn change(change: Change) -> KeyChange {
         Change::Put(stored) => {
             let Stored { id, record } = *stored;
             let entry = record.and_then(|record| key_entry(&record).map_err(|fault| fault.to_string()));
-            if let Err(fault) = &entry {
-                tracing::warn!(key_id = %id, fault, "record cannot be read, its key is denied");
-            }
-            (id, entry.ok())
+            (id, readable(id, entry))
         }
     }
+}
+
+fn readable(id: KeyId, entry: Result<KeyEntry, String>) -> Option<KeyEntry> {
+    if let Err(fault) = &entry {
+        tracing::warn!(key_id = %id, fault, "record cannot be read, its key is denied");
+    }
+    entry.ok()
 }

@@ -5,13 +5,11 @@
 //! a good snapshot. It must never be called from a request.
 
 mod compile;
-mod entry;
 mod follow;
 mod publish;
 mod reload;
 
 pub use compile::compile;
-pub use entry::key_entry;
 pub use follow::{Follower, FollowerFault, UsedBatch};
-pub use publish::Publisher;
+pub use publish::{KeyLoad, Publisher};
 pub use reload::{Reload, ReloadParams};

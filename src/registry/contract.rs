@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::record::KeyRecord;
 use crate::base::{KeyId, SealingKey, UnixSeconds};
+use crate::policy::KeyEntry;
 
 /// Where in the change log a follower stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub struct Stored {
     /// Its record, or why it cannot be read; the key is then denied.
     pub record: Result<KeyRecord, String>,
 }
+
+/// What a gateway needs of a record: the entry, or why there is none; the key is then denied.
+pub type Loaded = (KeyId, Result<KeyEntry, String>);
 
 /// One change: a key's record as it is now, or that it is gone.
 #[derive(Clone, Debug)]
@@ -80,9 +84,12 @@ pub type Edit<'a> = &'a mut dyn FnMut(Option<KeyRecord>) -> Result<Option<KeyRec
 
 /// A registry.
 pub trait Registry: Send {
-    /// Hands every record to `each` and returns the position from which to follow: no change
-    /// falls between the two.
-    fn load(&mut self, each: &mut dyn FnMut(Stored)) -> Result<Position, Fault>;
+    /// Hands what a gateway needs of every record to `each` and returns the position from which
+    /// to follow: no change falls between the two.
+    fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault>;
+
+    /// Hands every record to `each`.
+    fn load(&mut self, each: &mut dyn FnMut(Stored)) -> Result<(), Fault>;
 
     /// Changes since a position. Cheap when there are none: it is called many times a second.
     fn changes(&mut self, since: Position) -> Result<Changes, Fault>;

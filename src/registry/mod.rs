@@ -3,12 +3,14 @@
 //! Everything here may block and may fail; nothing of it runs on the request path. It must
 //! never see a raw key: it stores hashes and hands out records.
 
+mod brief;
 mod contract;
 pub mod embedded;
 pub mod operations;
 mod record;
 pub mod transfer;
 
-pub use contract::{Change, Changes, Edit, Fault, Position, Registry, Stored, Used};
+pub use brief::key_entry;
+pub use contract::{Change, Changes, Edit, Fault, Loaded, Position, Registry, Stored, Used};
 pub use embedded::Embedded;
 pub use record::{KeyRecord, RecordFault, State, Timestamp};

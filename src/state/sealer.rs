@@ -188,7 +188,10 @@ mod tests {
         let holder = Holder { server: "crm", endpoint: "http://a/mcp", key: id('1') };
         let (old, new) = (key(1, NOW.minus(DAY)), key(2, NOW));
         let sealed = sealer(&[old.clone(), new.clone()]).seal(b"x", holder, NOW).unwrap();
-        assert!(sealer(std::slice::from_ref(&old)).open(sealed.as_bytes(), holder, NOW).is_some(), "sealed with the old");
+        assert!(
+            sealer(std::slice::from_ref(&old)).open(sealed.as_bytes(), holder, NOW).is_some(),
+            "sealed with the old"
+        );
         let later = Sealer::new(vec![new, old], DAY * 7, NOW.plus(Duration::from_secs(121)));
         assert!(later.open(sealed.as_bytes(), holder, NOW).is_some());
         let sealed = later.seal(b"x", holder, NOW).unwrap();

@@ -33,11 +33,15 @@ impl ScopeSets {
         self.sets.get(id.0 as usize).map(|set| &set.0)
     }
 
-    /// The set's number, given a new one if it has none.
-    pub fn intern(&mut self, set: &ScopeSet, policy: &Policy) -> ScopeSetId {
+    /// The set's number, given a new one if it has none; only then are shared sets copied.
+    pub fn intern(self: &mut Arc<Self>, set: &ScopeSet, policy: &Policy) -> ScopeSetId {
         if let Some(id) = self.numbers.get(set) {
             return *id;
         }
+        Arc::make_mut(self).add(set, policy)
+    }
+
+    fn add(&mut self, set: &ScopeSet, policy: &Policy) -> ScopeSetId {
         // More than 2^32 sets do not fit in memory; the last number would then be shared by
         // sets that grant nothing, as `grants` finds none for it.
         let id = ScopeSetId(u32::try_from(self.sets.len()).unwrap_or(u32::MAX));

@@ -76,6 +76,13 @@ impl Shard {
         }
     }
 
+    /// Some record of this shard, for an id that is in none: comparing with it touches the
+    /// memory that comparing with a key's own would. `None` in an empty shard.
+    #[inline]
+    pub fn stand_in(&self, hash: u64) -> Option<&Record> {
+        self.records.get(slot_of(hash) % self.records.len().max(1))
+    }
+
     /// The rotation of a record of this shard, or the dummy.
     #[inline]
     pub fn rotation(&self, record: &Record) -> &Rotation {
@@ -197,6 +204,10 @@ impl Edit {
         removed.sort_unstable();
         shard.records.retain(|record| removed.binary_search(&record.id).is_err());
         shard.sweep();
+        // Shards live long, and there are a thousand of them.
+        shard.records.shrink_to_fit();
+        shard.rotations.shrink_to_fit();
+        shard.owners.shrink_to_fit();
         shard.lay_out(hash);
         shard
     }

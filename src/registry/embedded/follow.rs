@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 
-use super::{Change, Changes, Embedded, Fault, Position, Stored, Used, inode, stored};
+use super::{Change, Changes, Embedded, Fault, Position, Used, inode, stored};
 use crate::base::{KeyId, UnixSeconds, bounds};
 
 impl Embedded {
@@ -61,8 +61,8 @@ fn read_changes(connection: &Connection, since: Position) -> rusqlite::Result<Ch
     Ok(if last < position.entry { Changes::Lost } else { Changes::Since(changes, position) })
 }
 
-/// Every record, and the log's last entry, in one read transaction.
-pub(super) fn load(connection: &Connection, each: &mut dyn FnMut(Stored)) -> rusqlite::Result<i64> {
+/// Every record's id and text, and the log's last entry, in one read transaction.
+pub(super) fn load(connection: &Connection, each: &mut dyn FnMut(&str, &str)) -> rusqlite::Result<i64> {
     let transaction = connection.unchecked_transaction()?;
     let last = transaction.query_row(
         "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'",
@@ -73,10 +73,7 @@ pub(super) fn load(connection: &Connection, each: &mut dyn FnMut(Stored)) -> rus
         let mut query = transaction.prepare("SELECT key_id, record FROM keys ORDER BY key_id")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let (id, record) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
-            if let Some(stored) = stored(id, record) {
-                each(stored);
-            }
+            each(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
         }
     }
     transaction.commit()?;

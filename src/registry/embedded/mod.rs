@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::contract::{Change, Changes, Edit, Fault, Position, Registry, Stored, Used};
+use super::brief;
+use super::contract::{Change, Changes, Edit, Fault, Loaded, Position, Registry, Stored, Used};
 use super::record::KeyRecord;
 use crate::base::{KeyId, SealingKey, UnixSeconds};
 
@@ -76,11 +77,21 @@ fn stored(id: &str, record: &str) -> Option<Stored> {
 }
 
 impl Registry for Embedded {
-    fn load(&mut self, each: &mut dyn FnMut(Stored)) -> Result<Position, Fault> {
+    fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
         let epoch = self.epoch;
-        follow::load(&self.connection, each)
+        let mut entry = |id: &str, text: &str| {
+            if let Ok(id) = id.parse() {
+                each((id, brief::read(id, text)));
+            }
+        };
+        follow::load(&self.connection, &mut entry)
             .map(|entry| Position { epoch, entry })
             .map_err(|error| self.unavailable(&error))
+    }
+
+    fn load(&mut self, each: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
+        let mut record = |id: &str, text: &str| stored(id, text).into_iter().for_each(&mut *each);
+        follow::load(&self.connection, &mut record).map(drop).map_err(|error| self.unavailable(&error))
     }
 
     fn changes(&mut self, since: Position) -> Result<Changes, Fault> {

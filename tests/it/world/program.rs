@@ -35,7 +35,8 @@ pub fn tollgate(arguments: &[&str]) -> Ran {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    let program = std::env::var_os("TOLLGATE_TEST_PROGRAM");
+    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_tollgate").into()));
     command.args(arguments).stdin(Stdio::null());
     command
 }
