@@ -89,14 +89,14 @@ fn registry(settings: &Settings) -> Finding {
     });
     match loaded {
         Err(fault) => wrong(what, fault.to_string()),
-        Ok(_) if !unreadable.is_empty() => wrong(
+        Ok(()) if !unreadable.is_empty() => wrong(
             what,
             format!("records that cannot be read, so their keys are denied: {}", unreadable.join(", ")),
         ),
-        Ok(_) if !planless.is_empty() => {
+        Ok(()) if !planless.is_empty() => {
             wrong(what, format!("keys under a plan that [plans] does not define: {}", planless.join(", ")))
         }
-        Ok(_) => well(what, format!("{keys} keys")),
+        Ok(()) => well(what, format!("{keys} keys")),
     }
 }
 

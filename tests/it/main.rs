@@ -13,6 +13,7 @@
 #![expect(clippy::too_many_lines, reason = "a table of cases is read whole")]
 
 mod admin;
+mod browsers;
 mod check;
 mod clients;
 mod demo;
@@ -21,6 +22,8 @@ mod keys;
 mod refusals;
 mod reload;
 mod secrecy;
+mod sessions;
 mod transfer;
 mod transport;
+mod versions;
 mod world;

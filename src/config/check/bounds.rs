@@ -33,7 +33,7 @@ impl Check<'_> {
             session: self.duration(
                 "bounds.session",
                 &raw.session,
-                Duration::from_secs(60),
+                Duration::from_secs(1),
                 Duration::from_secs(31 * 86_400),
             ),
             connections: self.number("bounds.connections", raw.connections),

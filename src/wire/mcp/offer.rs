@@ -32,7 +32,11 @@ pub fn read(answer: &str) -> Offer {
         return Offer::None;
     };
     let Ok(offered) = serde_json::from_str::<Vec<String>>(list) else { return Offer::Unreadable };
-    let both: Vec<_> = offered.iter().filter_map(|name| ProtocolVersion::parse(name)).collect();
+    let both: Vec<_> = offered
+        .iter()
+        .filter_map(|name| ProtocolVersion::parse(name))
+        .filter(|version| ProtocolVersion::SPOKEN.contains(version))
+        .collect();
     let changed = (both.len() < offered.len()).then(|| {
         let names: Vec<_> = both.iter().map(|version| format!("\"{}\"", version.name())).collect();
         let (before, rest) = answer.split_at_checked(start).unwrap_or_default();

@@ -25,6 +25,11 @@ impl ProtocolVersion {
     pub const ALL: [Self; 5] =
         [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
 
+    /// Those that the gateway speaks, oldest first: the transport of the first revision, with
+    /// its two endpoints, is not served.
+    pub const SPOKEN: [Self; 4] =
+        [Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
+
     /// Its name on the wire.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,13 +1,15 @@
 //! A small world around one gateway: a folder, a configuration, the program, an upstream that
 //! writes down every byte, and a client that sends what it is told.
 
+mod answers;
 mod client;
 mod program;
 mod upstream;
 
+pub use answers::ANSWER;
 pub use client::{Answer, Connection, call_bytes};
 pub use program::{Gateway, Ran, World, tollgate};
-pub use upstream::{ANSWER, Recorder};
+pub use upstream::Recorder;
 
 /// A count for the everyday run, or the full one of `cargo xtask prove`.
 pub fn strength(reduced: usize, full: usize) -> usize {
@@ -33,4 +35,20 @@ pub fn call_headers(tool: &str) -> Vec<(&'static str, String)> {
         ("Mcp-Method", "tools/call".into()),
         ("Mcp-Name", tool.into()),
     ]
+}
+
+/// The headers of a legacy message.
+pub fn legacy_headers(key: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("Content-Type", "application/json".into()),
+        ("Accept", "application/json, text/event-stream".into()),
+        ("Authorization", format!("Bearer {key}")),
+    ]
+}
+
+/// A legacy call of a tool.
+pub fn legacy_call(tool: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{tool}","arguments":{{}}}}}}"#
+    )
 }

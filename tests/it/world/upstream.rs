@@ -3,13 +3,12 @@
 //! It stands in for a server only where the test is about the bytes themselves; whether MCP
 //! works is tested with real servers.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// The answer to everything that asks for nothing special.
-pub const ANSWER: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","content":[]}}"#;
+use super::answers::answer;
 
 /// A listening recorder.
 pub struct Recorder {
@@ -74,74 +73,4 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
             return Ok(());
         }
     }
-}
-
-/// Answers; false when the connection ends with it.
-fn answer(stream: &mut BufReader<TcpStream>, head: &str, body: &str) -> std::io::Result<bool> {
-    let whole = |status: &str, headers: &str, body: &str| {
-        format!(
-            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
-    let sse = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let asked = |what: &str| body.contains(&format!(r#""name":"crm.read_{what}""#));
-    let text = if asked("unauthorized") {
-        whole("401 Unauthorized", "WWW-Authenticate: Bearer resource_metadata=\"https://evil\"\r\n", "{}")
-    } else if asked("odd_headers") {
-        whole(
-            "200 OK",
-            "Set-Cookie: a=b\r\nServer: secret/1\r\nAccess-Control-Allow-Origin: *\r\nKeep-Alive: timeout=5\r\nMcp-Session-Id: stray\r\nX-Request-Id: r1\r\n",
-            ANSWER,
-        )
-    } else if asked("close") {
-        return Ok(false);
-    } else if asked("early") {
-        // Answers, and then says something that nobody asked for.
-        stream.get_mut().write_all(whole("200 OK", "", ANSWER).as_bytes())?;
-        std::thread::sleep(Duration::from_millis(50));
-        whole("200 OK", "", r#"{"of":"another"}"#)
-    } else if asked("long") {
-        // As long as the request: it is the request.
-        whole("200 OK", "", body)
-    } else if asked("surplus") {
-        whole("200 OK", "", ANSWER) + &whole("200 OK", "", r#"{"of":"another"}"#)
-    } else if asked("two_lengths") {
-        whole("200 OK", "Content-Length: 3\r\n", ANSWER)
-    } else if asked("both_framings") {
-        whole("200 OK", "Transfer-Encoding: chunked\r\n", ANSWER)
-    } else if asked("until_close") {
-        let text = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{ANSWER}");
-        stream.get_mut().write_all(text.as_bytes())?;
-        return Ok(false);
-    } else if asked("cut") {
-        stream.get_mut().write_all(format!("{sse}5\r\ndata:\r\n").as_bytes())?;
-        return Ok(false);
-    } else if asked("silence")
-        || (head.starts_with("GET") && head.to_lowercase().contains("last-event-id: silence"))
-    {
-        if head.starts_with("GET") {
-            stream.get_mut().write_all(format!("{sse}3\r\n:\r\n\r\n").as_bytes())?;
-        }
-        // Answers nothing until the other side leaves.
-        let mut byte = [0];
-        stream.get_ref().set_read_timeout(Some(Duration::from_secs(30)))?;
-        let _ = stream.read(&mut byte);
-        return Ok(false);
-    } else if asked("events") {
-        stream.get_mut().write_all(sse.as_bytes())?;
-        for event in
-            ["id: 1\r\ndata:\r\n\r\n", ": comment\n\n", "retry: 5\n\n", "event: message\ndata: {\"a\":1}\n\n"]
-        {
-            stream.get_mut().write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())?;
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        "0\r\n\r\n".into()
-    } else if body.contains("\"method\":\"notifications/") {
-        "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".into()
-    } else {
-        whole("200 OK", "", ANSWER)
-    };
-    stream.get_mut().write_all(text.as_bytes())?;
-    Ok(true)
 }

@@ -1,0 +1,171 @@
+//! What the recording upstream answers: a script for each word that stands after `crm.read_`
+//! in the tool's name, or in `X-Request-Id`, which passes the gateway.
+//!
+//! Most scripts are faults: what a broken, slow or malicious server might do. None of them may
+//! know the gateway.
+
+use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// The answer to everything that asks for nothing special.
+pub const ANSWER: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","content":[]}}"#;
+
+const SSE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+type Stream = BufReader<TcpStream>;
+type Kept = std::io::Result<bool>;
+
+/// Answers; false when the connection ends with it.
+pub(super) fn answer(stream: &mut Stream, head: &str, body: &str) -> Kept {
+    let lower = head.to_lowercase();
+    let named = body.split(r#""name":"crm.read_"#).nth(1).and_then(|rest| rest.split('"').next());
+    let told = lower.lines().find_map(|line| line.strip_prefix("x-request-id: "));
+    let script = told.or(named).unwrap_or_default();
+    let out = stream.get_mut();
+    match script {
+        "close" => Ok(false),
+        "early" => {
+            // Answers, and then says something that nobody asked for.
+            send(out, &whole("200 OK", "", ANSWER))?;
+            pause(50);
+            send(out, &whole("200 OK", "", r#"{"of":"another"}"#))
+        }
+        "until_close" => {
+            send(out, &format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{ANSWER}"))?;
+            Ok(false)
+        }
+        "cut" => {
+            send(out, &format!("{SSE}5\r\ndata:\r\n"))?;
+            Ok(false)
+        }
+        "silence" => silence(stream),
+        "event" => {
+            // One event, and then nothing until the other side leaves.
+            send(out, SSE)?;
+            chunk(out, "data: {}\n\n")?;
+            silence(stream)
+        }
+        "half_answer" => {
+            send(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")?;
+            silence(stream)
+        }
+        "events" => {
+            send(out, SSE)?;
+            for event in [
+                "id: 1\r\ndata:\r\n\r\n",
+                ": comment\n\n",
+                "retry: 5\n\n",
+                "event: message\ndata: {\"a\":1}\n\n",
+            ] {
+                chunk(out, event)?;
+                pause(100);
+            }
+            send(out, "0\r\n\r\n")
+        }
+        "huge_event" => huge_event(out),
+        _ if lower.starts_with("get") && lower.contains("last-event-id: silence") => {
+            send(out, &format!("{SSE}3\r\n:\r\n\r\n"))?;
+            silence(stream)
+        }
+        _ => send(out, &at_once(script, head, body)),
+    }
+}
+
+/// The answers that are written in one go.
+fn at_once(script: &str, head: &str, body: &str) -> String {
+    match script {
+        "unauthorized" => {
+            whole("401 Unauthorized", "WWW-Authenticate: Bearer resource_metadata=\"https://evil\"\r\n", "{}")
+        }
+        "odd_headers" => whole(
+            "200 OK",
+            "Set-Cookie: a=b\r\nServer: secret/1\r\nAccess-Control-Allow-Origin: *\r\nKeep-Alive: timeout=5\r\nMcp-Session-Id: stray\r\nX-Request-Id: r1\r\n",
+            ANSWER,
+        ),
+        // As long as the request: it is the request.
+        "long" => whole("200 OK", "", body),
+        "surplus" => whole("200 OK", "", ANSWER) + &whole("200 OK", "", r#"{"of":"another"}"#),
+        "two_lengths" => whole("200 OK", "Content-Length: 3\r\n", ANSWER),
+        "both_framings" => whole("200 OK", "Transfer-Encoding: chunked\r\n", ANSWER),
+        "interim" => format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{}", whole("200 OK", "", ANSWER)),
+        "many_interim" => "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000) + &whole("200 OK", "", ANSWER),
+        "switching" => "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n".into(),
+        "huge_head" => whole("200 OK", &format!("X-Request-Id: {}\r\n", "x".repeat(1 << 20)), ANSWER),
+        "bare_lf" => format!("HTTP/1.1 200 OK\nContent-Length: {}\n\n{ANSWER}", ANSWER.len()),
+        "injected" => whole("200 OK", "X-Request-Id: a\rSet-Cookie: b\r\n", ANSWER),
+        "no_status" => format!("HTTP/1.1 99 Odd\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len()),
+        "not_http" => "{\"jsonrpc\":\"2.0\"}\r\n\r\n".into(),
+        "bad_chunk" => format!("{SSE}zz\r\ndata: x\n\n\r\n0\r\n\r\n"),
+        "long_chunk" => format!("{SSE}ffffffffffffffff\r\ndata: x\n\n"),
+        "body_on_204" => {
+            format!("HTTP/1.1 204 No Content\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len())
+        }
+        "discover_json" => whole("200 OK", "", &discovered(r#""2027-01-01","2026-07-28","2024-11-05""#)),
+        "discover_none" => whole("200 OK", "", &discovered(r#""2027-01-01""#)),
+        "discover_odd" => {
+            whole("200 OK", "", r#"{"jsonrpc":"2.0","id":7,"result":{"supportedVersions":"all"}}"#)
+        }
+        "discover_sse" => {
+            let event = format!("event: message\ndata: {}\n\n", discovered(r#""2027-01-01","2026-07-28""#));
+            format!("{SSE}{:x}\r\n{event}\r\n0\r\n\r\n", event.len())
+        }
+        "unsupported" => whole(
+            "400 Bad Request",
+            "",
+            r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32022,"message":"no","data":{"supported":["2027-01-01","2026-07-28"],"requested":"x"}}}"#,
+        ),
+        _ if body.contains("\"method\":\"notifications/") => {
+            "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".into()
+        }
+        _ if head.to_lowercase().contains("x-request-id: session") => {
+            whole("200 OK", "Mcp-Session-Id: upstream-session\r\n", ANSWER)
+        }
+        _ => whole("200 OK", "", ANSWER),
+    }
+}
+
+fn whole(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+fn discovered(versions: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":7,"result":{{"resultType":"complete","supportedVersions":[{versions}],"capabilities":{{"x":1e999}}}}}}"#
+    )
+}
+
+/// One event of 96 MB, in pieces of a megabyte.
+fn huge_event(out: &mut TcpStream) -> Kept {
+    send(out, SSE)?;
+    chunk(out, "data: ")?;
+    let piece = "x".repeat(1_000_000);
+    for _ in 0..96 {
+        chunk(out, &piece)?;
+    }
+    chunk(out, "\n\n")?;
+    send(out, "0\r\n\r\n")
+}
+
+/// Answers nothing until the other side leaves.
+fn silence(stream: &mut Stream) -> Kept {
+    stream.get_ref().set_read_timeout(Some(Duration::from_secs(30)))?;
+    let _ = stream.read(&mut [0]);
+    Ok(false)
+}
+
+fn chunk(out: &mut TcpStream, data: &str) -> Kept {
+    send(out, &format!("{:x}\r\n{data}\r\n", data.len()))
+}
+
+fn send(out: &mut TcpStream, text: &str) -> Kept {
+    out.write_all(text.as_bytes())?;
+    Ok(true)
+}
+
+fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
