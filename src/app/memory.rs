@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Pages of Linux on every machine that this runs on, in bytes.
 const PAGE: usize = 4096;
 
+/// Bytes that mimalloc takes a region of its own for.
+const LARGE: usize = 1 << 20;
+
 /// Compares the process's resident memory with a ceiling.
 #[derive(Clone)]
 pub(super) struct MemoryWatch {
@@ -28,6 +31,7 @@ impl MemoryWatch {
 
     /// Looks. Where the system does not tell, nothing is refused for it.
     pub(super) fn look(&self) {
+        give_back();
         let full = resident().is_some_and(|bytes| bytes > self.ceiling);
         if full != self.full.swap(full, Ordering::Relaxed) {
             if full {
@@ -37,6 +41,13 @@ impl MemoryWatch {
             }
         }
     }
+}
+
+/// Has the allocator return what was freed a second ago. mimalloc does so only on the occasion
+/// of another large block coming or going, and a gateway that has become idle has none: what a
+/// flood of requests took would stay with the process. No page of the block is touched.
+fn give_back() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
 /// Resident memory in bytes; the second number of `statm` (proc(5)).

@@ -174,7 +174,7 @@ fn seal(
 fn load(registry: &mut dyn Registry, publisher: &Publisher) -> Result<Position, Fault> {
     let begun = Instant::now();
     let mut keys = publisher.load();
-    let position = registry.entries(&mut |(id, entry)| keys.put(id, readable(id, entry)))?;
+    let position = registry.entries(&mut |(id, entry)| keys.put(id, readable(id, entry).as_ref()))?;
     let count = publisher.replace_keys(keys);
     tracing::info!(keys = count, ms = begun.elapsed().as_millis(), "keys loaded");
     Ok(position)

@@ -9,39 +9,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::compile::compile_cells;
 use crate::base::KeyId;
 use crate::base::digest::Hasher;
-use crate::policy::keys::Change;
+use crate::policy::keys::{Change, Loading};
 use crate::policy::{KeyEntry, Keys, Policy};
 use crate::state::{Sealer, Snapshot, SnapshotCell};
 use crate::telemetry::Metrics;
 
-/// Keys that are laid out together while all are loaded: enough that a table of a million is
-/// touched a few times only, and little beside it.
-const BATCH: usize = 65_536;
-
 /// A set of keys that is being loaded.
 pub struct KeyLoad {
-    keys: Keys,
+    keys: Loading,
     policy: Arc<Policy>,
-    batch: Vec<Change>,
 }
 
 impl KeyLoad {
     /// Adds a key; without an entry it is denied.
-    pub fn put(&mut self, id: KeyId, entry: Option<KeyEntry>) {
-        self.batch.push((id, entry));
-        if self.batch.len() == BATCH {
-            self.lay_out();
+    pub fn put(&mut self, id: KeyId, entry: Option<&KeyEntry>) {
+        match entry {
+            Some(entry) => self.keys.put(entry, &self.policy),
+            None => self.keys.deny(id),
         }
-    }
-
-    fn lay_out(&mut self) {
-        self.keys = self.keys.with(&self.batch, &self.policy);
-        self.batch.clear();
-    }
-
-    fn finish(mut self) -> (Keys, Arc<Policy>) {
-        self.lay_out();
-        (self.keys, self.policy)
     }
 }
 
@@ -87,13 +72,13 @@ impl Publisher {
     /// Begins another set of keys, to be published whole.
     pub fn load(&self) -> KeyLoad {
         let now = self.cell.load();
-        let keys = Keys::empty(now.keys.shared_hasher(), 0);
-        KeyLoad { keys, policy: Arc::clone(&now.policy), batch: Vec::new() }
+        KeyLoad { keys: Loading::new(now.keys.shared_hasher()), policy: Arc::clone(&now.policy) }
     }
 
     /// Publishes a set of keys instead of the one before, and says how many they are.
     pub fn replace_keys(&self, load: KeyLoad) -> usize {
-        let (keys, policy) = load.finish();
+        let KeyLoad { keys, policy } = load;
+        let keys = keys.finish(&policy);
         let count = keys.len();
         self.write(|now| Snapshot {
             policy: Arc::clone(&now.policy),

@@ -21,6 +21,7 @@ mod house;
 mod keys;
 mod refusals;
 mod reload;
+mod scale;
 mod secrecy;
 mod sessions;
 mod transfer;

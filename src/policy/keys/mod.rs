@@ -3,6 +3,7 @@
 //! A change copies one shard and the spine, never a million records. Requests hold the whole
 //! by one reference and look a key up in two dependent accesses.
 
+mod loading;
 mod record;
 mod sets;
 mod shard;
@@ -10,6 +11,7 @@ mod spine;
 #[cfg(test)]
 mod tests;
 
+pub use loading::Loading;
 pub use record::{KeyEntry, Record, Rotation, Status};
 pub use sets::{ScopeSetId, ScopeSets};
 pub use shard::Shard;

@@ -123,16 +123,36 @@ impl Shard {
         }
     }
 
+    /// Lays the slots out. Of two records of one id the later stays.
     fn lay_out(&mut self, hash: impl Fn(KeyId) -> u64) {
+        let replaced = self.fill_slots(&hash);
+        if !replaced.is_empty() {
+            let mut place = 0_usize;
+            self.records.retain(|_| {
+                place += 1;
+                !replaced.contains(&place)
+            });
+            let _ = self.fill_slots(&hash);
+        }
+    }
+
+    /// Fills the slots; the places, plus one, of records that a later one replaced.
+    fn fill_slots(&mut self, hash: impl Fn(KeyId) -> u64) -> Vec<usize> {
+        let mut replaced = Vec::new();
         if self.records.is_empty() {
             self.slots = Box::default();
-            return;
+            return replaced;
         }
         let slots = (self.records.len() * 2).next_power_of_two();
         let mut table = vec![0_u16; slots].into_boxed_slice();
         for (place, record) in (1_u16..).zip(&self.records) {
             let mut slot = slot_of(hash(record.id)) & (slots - 1);
-            while table.get(slot).is_some_and(|taken| *taken != 0) {
+            while let Some(taken @ 1..) = table.get(slot).copied() {
+                let taken = usize::from(taken);
+                if self.records.get(taken - 1).is_some_and(|earlier| earlier.id == record.id) {
+                    replaced.push(taken);
+                    break;
+                }
                 slot = (slot + 1) & (slots - 1);
             }
             if let Some(free) = table.get_mut(slot) {
@@ -140,6 +160,7 @@ impl Shard {
             }
         }
         self.slots = table;
+        replaced
     }
 
     fn place_of(&self, id: KeyId, hash: u64) -> Option<usize> {
@@ -157,6 +178,29 @@ pub struct Edit {
 }
 
 impl Edit {
+    /// An empty shard with room for as many records.
+    pub fn with_room(records: usize) -> Self {
+        let mut edit = Shard::default().edit();
+        edit.shard.records.reserve_exact(records);
+        edit
+    }
+
+    /// How many records there are so far.
+    pub fn len(&self) -> usize {
+        self.shard.records.len()
+    }
+
+    /// Adds a key without looking whether it is there.
+    pub fn append(&mut self, entry: &KeyEntry, scopes: ScopeSetId, hasher: &Hasher) {
+        let record = self.record(entry, scopes, hasher);
+        self.shard.records.push(record);
+    }
+
+    /// The records as they are, for another table to be laid out of: nothing is found in it.
+    pub fn unfinished(self) -> Shard {
+        self.shard
+    }
+
     /// Adds or replaces a key; `hash` is the id's hash.
     pub fn put(
         &mut self,
@@ -169,7 +213,16 @@ impl Edit {
         if place.is_none() && self.shard.records.len() == MOST {
             return Err(Full);
         }
-        let record = Record {
+        let record = self.record(entry, scopes, hasher);
+        match place.and_then(|place| self.shard.records.get_mut(place)) {
+            Some(old) => *old = record,
+            None => self.shard.records.push(record),
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, entry: &KeyEntry, scopes: ScopeSetId, hasher: &Hasher) -> Record {
+        Record {
             id: entry.id,
             digest: entry.hash.digest,
             expires: entry.expires,
@@ -178,12 +231,7 @@ impl Edit {
             rotation: self.place_rotation(Rotation::of(entry, hasher)),
             kind: hasher.kind(&entry.hash.scheme),
             status: entry.status,
-        };
-        match place.and_then(|place| self.shard.records.get_mut(place)) {
-            Some(old) => *old = record,
-            None => self.shard.records.push(record),
         }
-        Ok(())
     }
 
     /// Takes a record over from another shard, with its owner and rotation.

@@ -11,7 +11,7 @@ use http::HeaderValue;
 
 use super::record::{KeyEntry, Record, Rotation};
 use super::sets::{ScopeSetId, ScopeSets};
-use super::shard::{MOST, Shard};
+use super::shard::{Edit, MOST, Shard};
 use crate::base::KeyId;
 use crate::base::digest::Hasher;
 use crate::policy::compiled::{Grants, Policy};
@@ -192,20 +192,40 @@ impl Keys {
     }
 
     fn resized(&self, expected: usize) -> Self {
-        let mut next = Self::empty(Arc::clone(&self.hasher), expected);
-        next.sets = Arc::clone(&self.sets);
-        next.count = self.count;
-        let mut edits: Vec<_> = (0..next.shards).map(|_| Shard::default().edit()).collect();
-        for old in self.groups.iter().flat_map(|group| group.iter()) {
-            for record in old.records() {
-                let target = next.shard_of(next.hash(record.id));
-                if let Some(edit) = edits.get_mut(target) {
-                    edit.adopt(record, old);
+        let old = self.groups.iter().flat_map(|group| group.iter()).map(|shard| &**shard);
+        Self::laid_out(old, expected, Arc::clone(&self.sets), Arc::clone(&self.hasher))
+    }
+
+    /// A table for `expected` keys of the records of other shards; the later of two records of
+    /// one key counts. Each shard gets the room that it needs at once: grown step by step, a
+    /// million records would leave as much memory torn as they take.
+    pub(super) fn laid_out<'s>(
+        from: impl Iterator<Item = &'s Shard> + Clone,
+        expected: usize,
+        sets: Arc<ScopeSets>,
+        hasher: Arc<Hasher>,
+    ) -> Self {
+        let mut next = Self::empty(hasher, expected);
+        next.sets = sets;
+        let mut counts = vec![0_usize; next.shards];
+        for shard in from.clone() {
+            for record in shard.records() {
+                if let Some(count) = counts.get_mut(next.shard_of(next.hash(record.id))) {
+                    *count += 1;
+                }
+            }
+        }
+        let mut edits: Vec<_> = counts.into_iter().map(Edit::with_room).collect();
+        for shard in from {
+            for record in shard.records() {
+                if let Some(edit) = edits.get_mut(next.shard_of(next.hash(record.id))) {
+                    edit.adopt(record, shard);
                 }
             }
         }
         let shards: Vec<_> =
             edits.into_iter().map(|edit| Arc::new(edit.finish(|id| next.hash(id)))).collect();
+        next.count = shards.iter().map(|shard| shard.len()).sum();
         next.groups = shards.chunks(PER_GROUP).map(Group::from).collect();
         next
     }

@@ -48,6 +48,29 @@ fn check(keys: &Keys, model: &BTreeMap<u32, u8>) {
 }
 
 #[test]
+fn loading_all_at_once_gives_the_same_and_the_last_word_counts() {
+    let policy = Policy::default();
+    let mut loading = super::Loading::new(Arc::new(Hasher::new(&[])));
+    let mut model = BTreeMap::new();
+    for number in 0..40_000_u32 {
+        loading.put(&entry(number, (number % 250) as u8), &policy);
+        model.insert(number, (number % 250) as u8);
+    }
+    for number in (0..40_000).step_by(3) {
+        loading.put(&entry(number, 251), &policy);
+        model.insert(number, 251);
+    }
+    for number in (0..40_000).step_by(1_000) {
+        loading.deny(id(number));
+        model.remove(&number);
+    }
+    let keys = loading.finish(&policy);
+    check(&keys, &model);
+    assert!(!keys.find(id(0)).known && !keys.find(id(40_000)).known);
+    assert!(super::Loading::new(Arc::new(Hasher::new(&[]))).finish(&policy).is_empty());
+}
+
+#[test]
 fn growing_to_fifty_thousand_keys_loses_none() {
     let policy = Policy::default();
     let mut keys = empty();
