@@ -13,7 +13,14 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 4] = [("clients", clients), ("keys", keys), ("overhead", overhead), ("stages", stages)];
+const AREAS: [Area; 6] = [
+    ("clients", clients),
+    ("keys", keys),
+    ("overhead", overhead),
+    ("scale", scale),
+    ("stages", stages),
+    ("timing", timing),
+];
 
 /// The areas there are.
 pub(crate) fn names() -> String {
@@ -46,6 +53,29 @@ fn keys() -> Done {
     tests.env("TOLLGATE_TEST_STRENGTH", "full");
     let said = lines("changes of keys, full counts", tests)?;
     keep("keys.txt", &said, |line| line.contains(" ms") || line.starts_with("test "))
+}
+
+/// A million keys in the release build: memory, loading, calls beside a thousand changes a second.
+fn scale() -> Done {
+    released("scale", "scale::", &["keys", "p99"])
+}
+
+/// Integration tests with full counts on the release build; lines that hold one of `words`, and
+/// the verdicts, are kept.
+fn released(area: &str, filter: &str, words: &[&str]) -> Done {
+    run("the release build", cargo(&["build", "--quiet", "--release", "--bin", "tollgate"]))?;
+    let mut tests = cargo(&["test", "--test", "it", filter, "--", "--nocapture", "--test-threads=1"]);
+    tests.env("TOLLGATE_TEST_STRENGTH", "full");
+    tests.env("TOLLGATE_TEST_PROGRAM", root().join("target/release/tollgate"));
+    let said = lines(&format!("{area}, full counts"), tests)?;
+    let wanted = |line: &str| line.starts_with("test ") || words.iter().any(|word| line.contains(word));
+    keep(&format!("{area}.txt"), &said, wanted)
+}
+
+/// Whether time tells an unknown id from a wrong secret.
+fn timing() -> Done {
+    let said = lines("time of refused keys", cargo(&["bench", "--bench", "timing"]))?;
+    keep("timing.txt", &said, |line| line.contains(" ns"))
 }
 
 /// Every stage of the request path beside its naive version, in time and in instructions.
