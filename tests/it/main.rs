@@ -16,7 +16,10 @@ mod admin;
 mod browsers;
 mod check;
 mod clients;
+#[path = "../corpus/load.rs"]
+mod corpus;
 mod demo;
+mod differential;
 mod house;
 mod keys;
 mod refusals;
