@@ -13,6 +13,7 @@ pub mod key;
 pub mod sealing;
 pub mod secret;
 pub mod stream;
+pub mod unseen;
 
 pub use clock::{Clock, UnixSeconds};
 pub use deadline::Deadline;

@@ -5,7 +5,7 @@
 //! is forwarded byte for byte. The order of members is free: the id often comes last.
 
 use super::envelope::{Envelope, Message, MetaVersion, Subject, Text};
-use super::fold::looks_like;
+use super::fold::looks_like_any;
 use super::view::{Found, Kind, Unreadable, View};
 use crate::base::{Denial, bounds};
 use crate::wire::mcp::{Concern, Method, ProtocolVersion};
@@ -86,7 +86,7 @@ impl Flaw {
             Self::Version => "the member 'jsonrpc' must be \"2.0\"",
             Self::Duplicate => "a member that matters occurs twice",
             Self::LookAlike => {
-                "a member differs from one that matters only by case, folding or trailing NULs"
+                "a member differs from one that matters only by case, folding or characters that nobody sees, or is '__proto__'"
             }
             Self::Type => "a member that matters has the wrong type",
             Self::Id => "an id is a string or an integer",
@@ -357,7 +357,7 @@ impl Seen {
                 return Ok(protected);
             }
         }
-        if self.protected.iter().any(|protected| looks_like(name, protected)) {
+        if looks_like_any(name, self.protected) {
             return fault(Flaw::LookAlike);
         }
         Ok("")
