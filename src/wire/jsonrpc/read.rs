@@ -28,6 +28,8 @@ const LISTEN: [&str; 2] = ["resourceSubscriptions", "taskIds"];
 pub enum Flaw {
     /// Not JSON: syntax, encoding, byte order mark, or bytes behind the value.
     Syntax,
+    /// A text that matters holds half a surrogate pair.
+    Text,
     /// Nested deeper than [`bounds::JSON_DEPTH`].
     Depth,
     /// An array of messages.
@@ -50,6 +52,8 @@ pub enum Flaw {
     IdForMethod,
     /// The parameter that names the tool, prompt or resource is missing.
     NoName,
+    /// A reference that names both a prompt and a resource.
+    TwoNames,
     /// A name or URI beyond its bound.
     TooLong,
 }
@@ -60,7 +64,7 @@ pub struct Fault(pub Flaw);
 
 impl From<Unreadable> for Fault {
     fn from(_: Unreadable) -> Self {
-        Self(Flaw::Syntax)
+        Self(Flaw::Text)
     }
 }
 
@@ -80,6 +84,7 @@ impl Flaw {
             Self::Syntax => {
                 "expected one JSON object in UTF-8, without a byte order mark and with nothing behind it"
             }
+            Self::Text => "a name that matters holds half of a surrogate pair, which is no character",
             Self::Depth => "arrays and objects are nested too deeply; at most 128 levels are read",
             Self::Batch => "batches are not accepted; send each message in its own POST",
             Self::NotAnObject => "a message is a JSON object",
@@ -93,6 +98,7 @@ impl Flaw {
             Self::Shape => "a message has either a method, or a result or an error with an id",
             Self::IdForMethod => "requests carry an id, notifications carry none",
             Self::NoName => "the tool, prompt or resource is not named",
+            Self::TwoNames => "a ref names a prompt or a resource, not both",
             Self::TooLong => "a name, a URI or a list of them is longer than is read",
         }
     }
@@ -246,6 +252,10 @@ fn read_reference<'v, V: View<'v>>(value: &V) -> Read<Subject> {
         }
         Ok::<(), Fault>(())
     })?;
+    // Some servers go by the type, and some by which of the two they find.
+    if name.is_some() && uri.is_some() {
+        return fault(Flaw::TwoNames);
+    }
     match kind.as_ref().map(Found::as_str) {
         Some("ref/prompt") => named(name.as_ref(), bounds::NAME_BYTES).map(Subject::Prompt),
         Some("ref/resource") => named(uri.as_ref(), bounds::URI_BYTES).map(Subject::Resource),
