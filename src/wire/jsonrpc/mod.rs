@@ -5,6 +5,9 @@
 //! surrogates, and everything that is not JSON), [`slow`] decides with `serde_json`. What is
 //! looked at, and what is refused, stands once, in [`read`], over what both offer.
 
+#[cfg(test)]
+#[path = "../../../tests/corpus/load.rs"]
+mod corpus;
 pub mod envelope;
 pub mod error;
 pub mod fast;

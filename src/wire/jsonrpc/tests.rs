@@ -150,6 +150,11 @@ fn shapes_that_are_no_message_are_refused() {
             r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"x"}}}"#,
             Flaw::NoName,
         ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"a","uri":"b"}}}"#,
+            Flaw::TwoNames,
+        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\ud800"}}"#, Flaw::Text),
         // A call without an id is no notification, and a notification has none.
         (r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo"}}"#, Flaw::IdForMethod),
         (r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#, Flaw::IdForMethod),
@@ -217,6 +222,26 @@ fn ids_are_found_as_they_were_written() {
     }
     for body in [r#"{"id":null}"#, r#"{"id":1,"id":2}"#, r#"{"id":1.5}"#, "[]", "nonsense", r#"{"id":{}}"#] {
         assert_eq!(slow::id_bytes(body.as_bytes()), None, "{body}");
+    }
+}
+
+#[test]
+fn the_readers_agree_on_the_corpus() {
+    use super::corpus::{Expected, bodies};
+    let mut seen = std::collections::BTreeSet::new();
+    for body in bodies() {
+        if !seen.insert(body.bytes.clone()) {
+            continue;
+        }
+        let answer = read(&body.bytes);
+        let syntax = answer.as_ref().is_err_and(|fault| fault.0 == Flaw::Syntax);
+        // Brackets around two values make one of them.
+        let said = syntax == (body.expected == Expected::Refused(-32700)) || body.misshapen;
+        assert!(said, "{}: {answer:?}", body.name);
+        assert!(answer.is_ok() || body.expected != Expected::Passes, "{}: {answer:?}", body.name);
+        if body.id.is_some() {
+            assert_eq!(slow::id_bytes(&body.bytes), body.id.as_deref(), "{}", body.name);
+        }
     }
 }
 
