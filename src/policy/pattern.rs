@@ -1,8 +1,11 @@
 //! What a rule is written for: an exact name, a name pattern, or a URI pattern.
 //!
 //! Names (tools, prompts): `*` stands for anything, also nothing. URIs: `*` stands for one
-//! segment between `/`, `**` for the rest at the end; a URI with dot segments or encoded
-//! separators matches no pattern, since the server may read another path from it than we do.
+//! segment between `/`, `**` for the rest at the end. What a server may read as another name or
+//! another path than we do (unseen characters, dot segments, needless encoding) matches no
+//! pattern: it could be the very one that a rule of its own forbids.
+
+use crate::base::unseen::all_seen;
 
 /// A pattern over names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,14 +101,32 @@ impl UriPattern {
     }
 }
 
-/// Whether a URI can be held against patterns: no dot segments, no backslash, no encoded
-/// dot or separator, no control characters.
+/// Whether a URI can be held against patterns, because every server reads the same from it: no
+/// dot segments, no empty ones, no backslash, nothing unseen, nothing encoded that needs no
+/// encoding (RFC 3986 §6.2.2.2) or that a path cannot hold.
 pub fn is_plain(uri: &str) -> bool {
-    let lower = uri.to_ascii_lowercase();
-    let encoded = ["%2e", "%2f", "%5c"].iter().any(|code| lower.contains(code));
-    let odd = uri.chars().any(|c| c == '\\' || c.is_control());
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
     let dots = uri.split(['/', '?', '#']).any(|segment| segment == "." || segment == "..");
-    !(encoded || odd || dots)
+    all_seen(uri) && !uri.contains('\\') && !dots && !has_empty_segment(path) && is_encoded_with_need(uri)
+}
+
+/// Whether two slashes stand together elsewhere than behind a scheme, where a third may follow.
+fn has_empty_segment(path: &str) -> bool {
+    path.split(':').enumerate().any(|(index, part)| {
+        let behind = part.strip_prefix("//").filter(|_| index > 0);
+        behind.unwrap_or(part).contains("//")
+    })
+}
+
+/// Whether every `%` begins an encoded byte that has to be encoded, and whose decoding is not
+/// itself the beginning of one.
+fn is_encoded_with_need(uri: &str) -> bool {
+    let byte = |text: &str| text.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    uri.split('%').skip(1).all(|behind| match byte(behind) {
+        Some(b'%') => !behind.get(2..).is_some_and(|rest| byte(rest).is_some()),
+        Some(b) => !(b.is_ascii_alphanumeric() || b.is_ascii_control() || b"-._~/\\".contains(&b)),
+        None => false,
+    })
 }
 
 #[cfg(test)]
@@ -160,10 +181,22 @@ mod tests {
             "crm://public/.",
             "crm://public/..?x",
             "crm://public/a\u{0}",
+            "crm://public/%73ecret",
+            "crm://public/secret%00",
+            "crm://public/%2573ecret",
+            "crm://public/100%",
+            "crm://public/%+73ecret",
+            "crm://public/secret ",
+            "crm://public/sec\u{200b}ret",
+            "crm://public//secret",
+            "file:////secret",
         ] {
             assert!(!is_plain(odd), "{odd}");
         }
-        for plain in ["crm://public/a.b", "crm://public/...", "file:///x%20y", "crm://public/a?q=1"] {
+        for plain in ["crm://public/a.b", "crm://public/...", "file:///x%20y", "crm://public/a?q=1//2"]
+            .into_iter()
+            .chain(["crm://public/100%25", "crm://public/%C3%A9/", "proxy://get/https://example.com/x"])
+        {
             assert!(is_plain(plain), "{plain}");
         }
     }

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use super::ids::RuleId;
 use super::pattern::{NamePattern, NotAUriPattern, UriPattern, is_plain};
+use crate::base::unseen::all_seen;
 
 /// Rules over the names of tools or prompts.
 #[derive(Debug, Default)]
@@ -55,11 +56,15 @@ impl NameRules {
         Ok(())
     }
 
-    /// The one rule that `name` falls under.
+    /// The one rule that `name` falls under; a name with characters that nobody sees falls under
+    /// none but the one that names it exactly.
     #[inline]
     pub fn find(&self, name: &str) -> Option<RuleId> {
         if let Some(rule) = self.exact.get(name) {
             return Some(*rule);
+        }
+        if !all_seen(name) {
+            return None;
         }
         self.patterns.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, rule)| *rule)
     }
@@ -117,6 +122,19 @@ mod tests {
         let mut rules = NameRules::default();
         rules.add("crm.*_x", RuleId(0)).unwrap();
         assert_eq!(rules.add("crm.*", RuleId(1)), Err(RuleFault::Tie("crm.*_x".into())));
+    }
+
+    #[test]
+    fn a_name_that_hides_something_needs_its_exact_name() {
+        let mut rules = NameRules::default();
+        for (index, text) in ["crm.*", "crm.delete", "crm.odd\u{200b}"].into_iter().enumerate() {
+            rules.add(text, RuleId(index as u32)).unwrap();
+        }
+        for name in ["crm.delete\0", "crm.delete ", "crm.delete\n", "crm.\u{feff}delete", "crm.odd\u{200c}"] {
+            assert_eq!(rules.find(name), None, "{name:?}");
+        }
+        assert_eq!(rules.find("crm.odd\u{200b}"), Some(RuleId(2)));
+        assert_eq!(rules.find("crm.my own"), Some(RuleId(0)));
     }
 
     #[test]
