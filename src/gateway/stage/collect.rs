@@ -92,6 +92,19 @@ where
 /// `application/json`, perhaps with parameters, once, and not encoded.
 fn is_json(fields: &Fields<'_>) -> bool {
     let Field::Once(media) = fields.content_type else { return false };
-    let media = media.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
-    media.trim_ascii().eq_ignore_ascii_case(b"application/json") && fields.content_encoding == Field::Absent
+    let mut parts = media.as_bytes().split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    let json = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(b"application/json"));
+    json && fields.content_encoding == Field::Absent && is_utf8(parts)
+}
+
+/// Whether no parameter of the media type names another encoding than UTF-8: servers decode by
+/// it, and would read another message than was judged. Whatever has the word in it counts.
+fn is_utf8<'a>(parameters: impl Iterator<Item = &'a [u8]>) -> bool {
+    const WORD: &[u8] = b"charset";
+    let mut named =
+        parameters.filter(|parameter| parameter.windows(WORD.len()).any(|w| w.eq_ignore_ascii_case(WORD)));
+    let utf8 = |parameter: &[u8]| {
+        [&b"charset=utf-8"[..], b"charset=\"utf-8\""].iter().any(|good| parameter.eq_ignore_ascii_case(good))
+    };
+    named.next().is_none_or(utf8) && named.next().is_none()
 }
