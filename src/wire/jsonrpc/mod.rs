@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 #[path = "../../../tests/corpus/load.rs"]
+#[expect(unreachable_pub, reason = "read like a library wherever it is included")]
 mod corpus;
 pub mod envelope;
 pub mod error;
