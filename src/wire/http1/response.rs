@@ -1,13 +1,14 @@
 //! An answer's head, taken from the front of what was read.
 //!
 //! Framing as RFC 9112 §6.3 tells a recipient, and stricter where it leaves a choice: a length
-//! beside chunks, two lengths, a length that is no number, and any other transfer coding are
-//! malformed instead of mended. Interim answers (1xx) are skipped; there is no upgrade.
+//! beside chunks, two lengths, a length that is no number, any other transfer coding, chunks in
+//! HTTP/1.0 and lines that end with LF alone are malformed instead of mended. Interim answers
+//! (1xx) are skipped; there is no upgrade.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use super::Malformed;
 use crate::base::bounds::{RESPONSE_HEAD_BYTES, RESPONSE_HEADERS};
@@ -61,6 +62,10 @@ fn head_length(read: &[u8]) -> Result<Option<usize>, Malformed> {
 }
 
 fn parse(head: &Bytes) -> Result<ResponseHead, Malformed> {
+    // The parser would mend both: line ends without CR, and empty lines before the first.
+    if !head.starts_with(b"HTTP/") || !memchr_iter(b'\n', head).all(|at| head.get(at - 1) == Some(&b'\r')) {
+        return Err(Malformed("its head is faulty"));
+    }
     let mut lines = [httparse::EMPTY_HEADER; RESPONSE_HEADERS];
     let mut parsed = httparse::Response::new(&mut lines);
     match parsed.parse(head) {
@@ -84,6 +89,9 @@ fn parse(head: &Bytes) -> Result<ResponseHead, Malformed> {
                 headers.append(name, value.map_err(|_| Malformed("a header's value is faulty"))?);
             }
         }
+    }
+    if told.chunked && parsed.version == Some(0) {
+        return Err(Malformed("it has chunks, which HTTP/1.0 does not know"));
     }
     let framing = told.framing(status)?;
     Ok(ResponseHead { status, headers, framing, reusable: told.reusable && framing != Framing::UntilClose })
@@ -193,6 +201,10 @@ mod tests {
             "HTTP/2.0 200 OK\r\n\r\n".to_owned(),
             "SSH-2.0-server\r\n\r\n".to_owned(),
             "HTTP/1.1 99 Low\r\n\r\n".to_owned(),
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+            "HTTP/1.1 200 OK\nA: b\r\n\r\n".to_owned(),
+            "HTTP/1.1 200 OK\r\nA: b\nContent-Length: 5\r\n\r\n".to_owned(),
+            "\r\nHTTP/1.1 200 OK\r\n\r\n".to_owned(),
             format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101)),
             format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(70_000)),
             format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(70_000)),
