@@ -101,6 +101,10 @@ fn take_line(read: &mut BytesMut, most: usize) -> Result<Option<BytesMut>, Malfo
         return Err(Malformed("a line of its chunks is faulty"));
     }
     line.truncate(end - 1);
+    // A CR in the middle is a line end to some readers, a NUL the end of the text to others.
+    if line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return Err(Malformed("a line of its chunks is faulty"));
+    }
     Ok(Some(line))
 }
 
@@ -168,6 +172,9 @@ mod tests {
             b"11111111111111111\r\n",
             b"g\r\n",
             b"0\r\nTrailer: x\n\r\n",
+            b"5\r\r\nhello\r\n0\r\n\r\n",
+            b"5;x\rX-Other: y\r\nhello\r\n0\r\n\r\n",
+            b"0\r\nTrailer: \0x\r\n\r\n",
         ] {
             assert!(feed(faulty, 3).is_err(), "{}", faulty.escape_ascii());
         }

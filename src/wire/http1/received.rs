@@ -5,7 +5,7 @@
 //! told once and in one way, `Host` is there once, nothing is folded, and a header whose name
 //! becomes one that matters when `_` is read as `-` is refused. No I/O.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use memchr::{memchr_iter, memmem};
@@ -57,9 +57,10 @@ const fn malformed<T>(why: &'static str) -> Result<T, HeadFault> {
 
 /// Takes the head off the front of `read`, once it is there whole; at most `most` bytes.
 pub fn take_received(read: &mut BytesMut, most: usize) -> Result<Option<ReceivedHead>, HeadFault> {
-    // One empty line before a request is to be ignored (RFC 9112 §2.2).
-    if read.starts_with(b"\r\n") {
-        let _ = read.split_to(2);
+    // Empty lines before a request are ignored (RFC 9112 §2.2 asks for one), all of them: how
+    // many there may be must not depend on how they arrive.
+    while read.starts_with(b"\r\n") {
+        read.advance(2);
     }
     let end = memmem::find(read, b"\r\n\r\n").map(|end| end + 4);
     let seen = read.get(..end.unwrap_or(read.len())).unwrap_or_default();

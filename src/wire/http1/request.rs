@@ -10,7 +10,9 @@ use http::{HeaderMap, Method, Uri};
 /// POST, which promises a body.
 pub fn write_request(out: &mut Vec<u8>, method: &Method, uri: &Uri, headers: &HeaderMap, length: usize) {
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    for part in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+    // An absolute URI may have a query and no path.
+    let slash = if target.starts_with('?') { "/" } else { "" };
+    for part in [method.as_str(), " ", slash, target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
     for (name, value) in headers {
@@ -66,5 +68,8 @@ mod tests {
             write_request(&mut out, &method, &"/mcp?a=b".parse().unwrap(), &headers, length);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
+        let mut out = Vec::new();
+        write_request(&mut out, &Method::GET, &"http://h?a".parse().unwrap(), &HeaderMap::new(), 0);
+        assert_eq!(String::from_utf8(out).unwrap(), "GET /?a HTTP/1.1\r\n\r\n");
     }
 }
