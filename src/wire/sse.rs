@@ -6,6 +6,12 @@
 
 use std::borrow::Cow;
 
+/// The stream without the byte order mark that may open it: at its very beginning a mark means
+/// nothing, anywhere else it belongs to a field's name.
+pub fn without_mark(stream: &[u8]) -> &[u8] {
+    stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream)
+}
+
 /// The length of the first event of `bytes`, its empty line included; `None` when its end is
 /// not there yet. A CR at the very end counts as a line end: a LF that follows makes an empty
 /// event of its own, which means nothing to a reader.
@@ -36,16 +42,20 @@ pub fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// The event with other data, in one `data` line for each of its lines, where the first one
-/// was; all other lines as they came.
+/// was; all other lines as they came. The data may not hold CR, which cannot be told.
 pub fn with_data(event: &[u8], data: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(event.len() + data.len());
     let mut written = false;
     for (field, _, line) in Lines(event) {
         if field != b"data" {
+            // Where lines between were left out, CR and LF would become one line end.
+            if out.ends_with(b"\r") && line == b"\n" {
+                out.push(b'\n');
+            }
             out.extend_from_slice(line);
         } else if !written {
             written = true;
-            let end = line.get(line_length(line).map_or(line.len(), |line| line.content)..).unwrap_or(b"\n");
+            let end = line_length(line).and_then(|length| line.get(length.content..)).unwrap_or(b"\n");
             for part in data.split(|byte| *byte == b'\n') {
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(part);
@@ -83,8 +93,6 @@ impl<'e> Iterator for Lines<'e> {
         let (bytes, rest) = self.0.split_at_checked(line.whole)?;
         self.0 = rest;
         let content = bytes.get(..line.content)?;
-        // A byte order mark may open the stream.
-        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
         let colon = memchr::memchr(b':', content).unwrap_or(content.len());
         let (field, value) = content.split_at_checked(colon)?;
         let value = value.strip_prefix(b":").unwrap_or(value);
@@ -94,7 +102,7 @@ impl<'e> Iterator for Lines<'e> {
 
 #[cfg(test)]
 mod tests {
-    use super::{data, event_length, with_data};
+    use super::{data, event_length, with_data, without_mark};
 
     #[test]
     fn events_end_at_an_empty_line_however_lines_end() {
@@ -119,7 +127,8 @@ mod tests {
             |event: &str| data(event.as_bytes()).map(|data| String::from_utf8(data.into_owned()).unwrap());
         assert_eq!(of("event: message\nid: 1\ndata: {\"a\":1}\n\n").as_deref(), Some("{\"a\":1}"));
         assert_eq!(of("data:a\ndata: b\r\ndata\n\n").as_deref(), Some("a\nb\n"));
-        assert_eq!(of("\u{feff}data: a\n\n").as_deref(), Some("a"));
+        assert_eq!(of("\u{feff}data: a\n\n"), None);
+        assert_eq!(without_mark("\u{feff}\u{feff}data: a".as_bytes()), "\u{feff}data: a".as_bytes());
         assert_eq!(of(": comment\nDATA: x\ndatum: y\n\n"), None);
     }
 
@@ -131,5 +140,7 @@ mod tests {
             b"event: message\r\nid: 7\r\ndata: new\r\ndata: lines\r\nretry: 5\r\n\r\n"
         );
         assert_eq!(with_data(b": comment\n\n", b"x"), b": comment\n\n");
+        assert_eq!(with_data(b"data: unfinished", b"x\ny"), b"data: x\ndata: y\n");
+        assert_eq!(with_data(b"data: a\rdata: b\n\n", b"x"), b"data: x\r\n\n");
     }
 }

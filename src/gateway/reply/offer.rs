@@ -47,7 +47,8 @@ fn json(body: Bytes) -> Result<(Bytes, Option<Vec<ProtocolVersion>>), Denial> {
 }
 
 fn events(body: &[u8]) -> Result<(Bytes, Option<Vec<ProtocolVersion>>), Denial> {
-    let (mut out, mut spoken, mut rest) = (Vec::with_capacity(body.len()), None, body);
+    // What is written anew begins without the mark, which means nothing.
+    let (mut out, mut spoken, mut rest) = (Vec::with_capacity(body.len()), None, sse::without_mark(body));
     while !rest.is_empty() {
         let length = sse::event_length(rest).unwrap_or(rest.len());
         let (event, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
@@ -94,6 +95,8 @@ mod tests {
         assert_eq!(of("Application/JSON; charset=utf-8", TOLD).as_deref(), Ok(CUT));
         let stream = |told: &str| format!(": ping\r\n\r\nevent: message\r\ndata: {told}\r\n\r\n");
         assert_eq!(of("text/event-stream", &stream(TOLD)), Ok(stream(CUT)));
+        let marked = format!("\u{feff}data: {TOLD}\n\n");
+        assert_eq!(of("text/event-stream", &marked), Ok(format!("data: {CUT}\n\n")));
     }
 
     #[test]
