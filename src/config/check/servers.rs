@@ -95,9 +95,13 @@ impl Check<'_> {
         };
         let parsed = parse_url(url);
         if parsed.is_none() {
-            // A URL may carry a password, so only its beginning is shown.
-            let shown: String = url.chars().take_while(|c| *c != '@').take(100).collect();
-            self.faults.add(format!("{path}[0]"), format!("the string {shown:?}"), URL);
+            // Before an '@' there may be a password, which is not shown.
+            let found = if url.contains('@') {
+                "a URL with user information".into()
+            } else {
+                format!("the string {:?}", url.chars().take(100).collect::<String>())
+            };
+            self.faults.add(format!("{path}[0]"), found, URL);
         }
         parsed
     }
@@ -128,7 +132,8 @@ impl Check<'_> {
         if name.is_none() {
             self.faults.add(
                 format!("{path}.header"),
-                format!("the string {:?}", raw.header),
+                // Not shown: name and value may have been mixed up.
+                "a string that names no header",
                 "the name of a header, e.g. Authorization",
             );
         }
