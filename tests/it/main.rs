@@ -20,6 +20,7 @@ mod clients;
 mod corpus;
 mod demo;
 mod differential;
+mod fuzz_corpora;
 mod house;
 mod keys;
 mod refusals;

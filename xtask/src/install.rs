@@ -12,6 +12,8 @@ use crate::step::{Done, cargo, environment, program, root, run, works};
 const CARGO_DENY: &str = "0.20.2";
 /// Counts instructions for the bench of that name; must be the version of the library.
 const GUNGRAUN: &str = "0.20.0";
+/// Builds and runs the fuzz targets; only `cargo xtask fuzz` needs it.
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// Installs all of it.
 pub(crate) fn everything() -> Done {
@@ -22,12 +24,25 @@ pub(crate) fn everything() -> Done {
     tool("gungraun-runner", GUNGRAUN)
 }
 
+/// Installs what fuzzing needs: cargo-fuzz, and a compiler for libFuzzer, which is C++.
+pub(crate) fn fuzzer() -> Done {
+    if !works("c++", &["--version"]) {
+        packages(&["g++"])?;
+    }
+    tool("cargo-fuzz", CARGO_FUZZ)
+}
+
+/// The path of cargo-fuzz.
+pub(crate) fn cargo_fuzz_path() -> std::path::PathBuf {
+    environment().join("tools/bin/cargo-fuzz")
+}
+
 /// The path of cargo-deny.
 pub(crate) fn cargo_deny_path() -> std::path::PathBuf {
     environment().join("tools/bin/cargo-deny")
 }
 
-/// Interpreters, from the packages of Debian and its like.
+/// Interpreters and valgrind.
 fn system() -> Done {
     let mut missing = Vec::new();
     if !works("python3", &["-c", "import venv, ensurepip"]) {
@@ -42,6 +57,11 @@ fn system() -> Done {
     if !works("valgrind", &["--version"]) {
         missing.push("valgrind");
     }
+    packages(&missing)
+}
+
+/// Packages of the system, in the way of Debian and its like.
+fn packages(missing: &[&str]) -> Done {
     if missing.is_empty() {
         return Ok(());
     }
@@ -59,7 +79,7 @@ fn system() -> Done {
     };
     run("read the package lists", apt(&["update", "--quiet"]))?;
     let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
-    run(&format!("install {wanted}"), apt(&[&install[..], &missing].concat()))
+    run(&format!("install {wanted}"), apt(&[&install[..], missing].concat()))
 }
 
 /// A virtual environment with the official Python client.

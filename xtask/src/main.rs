@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
+mod fuzz;
 mod generate;
 mod install;
 mod prove;
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test          install what the tests need and run all of them, with reduced counts
+cargo xtask fuzz [TARGET] [--seconds N]
+                          every fuzz target, or one, for 60 s or N; fails on a crash and names its file
 cargo xtask prove AREA    the full counts of one area, results kept in benches/record/
 cargo xtask generate      write config/tollgate.toml and its JSON Schema from the code";
 
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::all(),
+        ["fuzz", rest @ ..] => fuzz::targets(rest),
         ["prove", area] => prove::area(area),
         ["generate"] => generate::documents(),
         _ => Err(format!("{USAGE}\n\nareas: {}", prove::names())),

@@ -28,10 +28,14 @@ pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> 
     command
 }
 
-/// `cargo` with arguments, in the environment of a person who types it: what the outer cargo
-/// tells about this very package would have build scripts run, and everything built, again.
+/// `cargo` with arguments, as a person types it.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments);
+    as_typed(program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments))
+}
+
+/// A program that builds, in the environment of a person who types it: what the outer cargo
+/// tells about this very package would have build scripts run, and everything built, again.
+pub(crate) fn as_typed(mut command: Command) -> Command {
     let told = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
         command.env_remove(name);

@@ -1,0 +1,5 @@
+//! Fuzzes HTTP/1.1 heads and chunks. What must hold is in the library, which the tests use too.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::head::check(data));

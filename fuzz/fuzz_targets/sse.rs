@@ -1,0 +1,5 @@
+//! Fuzzes the splitting of event streams. What must hold is in the library, which the tests use too.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::sse::check(data));

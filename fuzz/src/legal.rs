@@ -1,0 +1,161 @@
+//! Which JSON values are messages that pass, and what they say: the rules once more, in the
+//! plainest words, over a tree that kept every duplicate.
+
+use tollgate::base::bounds::{JSON_DEPTH, NAME_BYTES, SUBSCRIPTIONS, URI_BYTES};
+use tollgate::wire::mcp::{Method, ProtocolVersion};
+
+use super::json::{Kind, Value};
+
+/// What a legal message says, in words: equal facts read equal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Request, notification or response.
+    pub message: &'static str,
+    /// The method's name, empty for one that no revision defines.
+    pub method: String,
+    /// Whom it concerns.
+    pub subject: String,
+    /// What `_meta` says of the version.
+    pub version: String,
+    /// Whether `_meta` has capabilities.
+    pub has_capabilities: bool,
+}
+
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// The facts of a legal message; `None` for a value that may not pass.
+pub fn facts(root: &Value<'_>) -> Option<Facts> {
+    if root.depth() > JSON_DEPTH {
+        return None;
+    }
+    let [version, id, method, params, result, error] =
+        members(root, ["jsonrpc", "id", "method", "params", "result", "error"])?;
+    if version?.text()? != "2.0"
+        || id.is_some_and(|id| !matches!(id.kind, Kind::Text(_) | Kind::Number(true)))
+    {
+        return None;
+    }
+    let answer = match (result, error) {
+        (Some(_), Some(_)) => return None,
+        (None, None) => false,
+        _ => true,
+    };
+    let Some(method) = method else {
+        let response = answer && id.is_some() && params.is_none();
+        return response.then(|| Facts {
+            message: "response",
+            method: String::new(),
+            subject: "server".into(),
+            version: "absent".into(),
+            has_capabilities: false,
+        });
+    };
+    if answer {
+        return None;
+    }
+    let method = Method::parse(method.text()?).name();
+    if !method.is_empty() && method.starts_with("notifications/") == id.is_some() {
+        return None;
+    }
+    let names = [
+        "name",
+        "uri",
+        "_meta",
+        "ref",
+        "notifications",
+        "arguments",
+        "taskId",
+        "requestState",
+        "inputResponses",
+    ];
+    let [name, uri, meta, reference, watched, ..] = match params {
+        Some(params) => members(params, names)?,
+        None => [None; 9],
+    };
+    let subject = match method {
+        "tools/call" => format!("tool {}", text(name, NAME_BYTES)?),
+        "prompts/get" => format!("prompt {}", text(name, NAME_BYTES)?),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
+            format!("resource {}", text(uri, URI_BYTES)?)
+        }
+        "completion/complete" => reference_of(reference?)?,
+        "subscriptions/listen" => subscription(watched?)?,
+        _ if method.contains("tasks/") => "task".into(),
+        _ => "server".into(),
+    };
+    let (version, has_capabilities) = meta.map_or_else(|| Some(("absent".into(), false)), era)?;
+    let message = if id.is_some() { "request" } else { "notification" };
+    Some(Facts { message, method: method.into(), subject, version, has_capabilities })
+}
+
+fn reference_of(reference: &Value<'_>) -> Option<String> {
+    let [kind, name, uri] = members(reference, ["type", "name", "uri"])?;
+    match kind?.text()? {
+        "ref/prompt" => Some(format!("prompt {}", text(name, NAME_BYTES)?)),
+        "ref/resource" => Some(format!("resource {}", text(uri, URI_BYTES)?)),
+        _ => None,
+    }
+}
+
+fn subscription(watched: &Value<'_>) -> Option<String> {
+    let [resources, tasks] = members(watched, ["resourceSubscriptions", "taskIds"])?;
+    let uris = match resources.map(|resources| &resources.kind) {
+        None => Vec::new(),
+        Some(Kind::Array(items)) if items.len() <= SUBSCRIPTIONS => {
+            items.iter().map(|item| text(Some(item), URI_BYTES)).collect::<Option<_>>()?
+        }
+        Some(_) => return None,
+    };
+    Some(format!("subscription {uris:?} {}", tasks.is_some()))
+}
+
+fn era(meta: &Value<'_>) -> Option<(String, bool)> {
+    let [version, capabilities] = members(meta, [VERSION, CAPABILITIES])?;
+    if capabilities.is_some_and(|capabilities| capabilities.members().is_none()) {
+        return None;
+    }
+    let version = match version {
+        None => "absent".into(),
+        Some(version) => {
+            let name = version.text()?;
+            match ProtocolVersion::ALL.iter().find(|known| known.name() == name) {
+                Some(known) => format!("known {}", known.name()),
+                None => format!("unknown {}", text(Some(version), NAME_BYTES)?),
+            }
+        }
+    };
+    Some((version, capabilities.is_some()))
+}
+
+fn text<'v>(value: Option<&'v Value<'_>>, most: usize) -> Option<&'v str> {
+    value?.text().filter(|text| text.len() <= most)
+}
+
+/// The members of these names. `None` where the value is no object, where a name is no
+/// Unicode, and where any other name, or the same once more, folds onto one of these.
+fn members<'v, 't, const N: usize>(
+    value: &'v Value<'t>,
+    names: [&str; N],
+) -> Option<[Option<&'v Value<'t>>; N]> {
+    let members = value.members()?;
+    if members.iter().any(|(name, _)| name.is_none()) {
+        return None;
+    }
+    let mut found = [None; N];
+    for (place, wanted) in found.iter_mut().zip(names) {
+        let alike = |name: &str| fold(name) == fold(wanted);
+        let mut like = members.iter().filter(|(name, _)| name.as_deref().is_some_and(alike));
+        match (like.next(), like.next()) {
+            (None, _) => {}
+            (Some((name, value)), None) if name.as_deref() == Some(wanted) => *place = Some(value),
+            _ => return None,
+        }
+    }
+    Some(found)
+}
+
+/// A name as the laxest readers in the field take it.
+fn fold(name: &str) -> String {
+    name.trim_end_matches('\0').replace('\u{17f}', "s").replace('\u{212a}', "k").to_ascii_lowercase()
+}
