@@ -106,3 +106,31 @@ fn every_refusal_is_documented() {
         assert!(text.contains(&line), "{line} is not in docs/REFUSALS.md");
     }
 }
+
+/// What the security model says holds a promise: a module of these tests, or one test of it.
+#[test]
+fn the_security_model_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/SECURITY-MODEL.md")).unwrap();
+    let (promised, _) = text.split_once("## What is not promised").unwrap();
+    let rows = promised.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit_once("| "));
+    let holders: Vec<&str> = rows.flat_map(|(_, held_by)| held_by.split('`').skip(1).step_by(2)).collect();
+    assert!(holders.len() > 40, "{holders:?}");
+    let tests = sources("tests/it");
+    for holder in holders.into_iter().filter(|holder| !holder.starts_with("cargo ")) {
+        if holder.contains('/') {
+            assert!(root.join(holder).exists(), "{holder} is not there");
+            continue;
+        }
+        let (module, test) = holder.split_once("::").unwrap_or((holder, ""));
+        let mut files = tests.iter().filter(|(path, _)| {
+            let below = path.strip_prefix(root.join("tests/it")).unwrap().with_extension("");
+            below.components().next().unwrap().as_os_str() == module
+        });
+        let test = format!("fn {}", test.rsplit("::").next().unwrap());
+        assert!(
+            files.any(|(_, text)| text.contains("#[test]") && text.contains(&test)),
+            "{holder} is no test"
+        );
+    }
+}
