@@ -87,12 +87,17 @@ impl UriRules {
     }
 
     /// The one rule that `uri` falls under; a URI that could be read in two ways falls under
-    /// none but the one that names it exactly.
+    /// none but the one that names it exactly. So does one that adds a query, a fragment or a
+    /// slash to a URI with a rule of its own: many servers read the same resource from both.
     pub fn find(&self, uri: &str) -> Option<RuleId> {
         if let Some(rule) = self.exact.get(uri) {
             return Some(*rule);
         }
         if self.patterns.is_empty() || !is_plain(uri) {
+            return None;
+        }
+        let bare = uri.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        if bare != uri && self.exact.contains_key(bare) {
             return None;
         }
         self.patterns.iter().find(|(pattern, _)| pattern.matches(uri)).map(|(_, rule)| *rule)
@@ -146,5 +151,11 @@ mod tests {
         assert_eq!(rules.find("crm://public/../secret"), None);
         assert_eq!(rules.find("crm://public/../odd"), Some(RuleId(1)));
         assert_eq!(rules.find("crm://private/a"), None);
+        rules.add("crm://public/own", RuleId(2)).unwrap();
+        assert_eq!(rules.find("crm://public/own"), Some(RuleId(2)));
+        for more in ["/", "?", "?x=1", "#x", "/?x#y"] {
+            assert_eq!(rules.find(&format!("crm://public/own{more}")), None, "{more}");
+            assert_eq!(rules.find(&format!("crm://public/other{more}")), Some(RuleId(0)), "{more}");
+        }
     }
 }
