@@ -37,6 +37,8 @@ pub struct Body {
     pub bytes: Vec<u8>,
     /// Whether it carries the modern `_meta`, and is to be sent with modern headers.
     pub modern: bool,
+    /// Whether its line names its era: with the headers of the other one it may be something else.
+    pub of_one_era: bool,
     /// Whether the shape itself is wrong, whatever else is.
     pub misshapen: bool,
     /// What becomes of it.
@@ -150,6 +152,7 @@ fn expand(line: &str) -> Vec<Body> {
                 name: format!("{name} {} {}", shape.name, if *modern { "modern" } else { "legacy" }),
                 bytes: [before.as_bytes(), &write(template, shape.members, meta), after.as_bytes()].concat(),
                 modern: *modern,
+                of_one_era: era.is_some(),
                 misshapen: !shape.legal,
                 expected: if shape.legal { expected } else { misshapen(expected) },
                 id: id.filter(|_| shape.around == ("", "")),

@@ -17,12 +17,21 @@ function text(value) {
   return typeof value === 'string' ? value : undefined;
 }
 
-// A URI as it is, and as the language's own parser writes it and decodes its path.
+// A URI as it is, and as the language's own parsers write and decode it.
 function uris(value) {
   const uri = text(value) ?? '';
   const found = [uri];
-  try { found.push(new URL(uri).href); } catch { /* no URL */ }
-  try { found.push(decodeURIComponent(uri)); } catch { /* odd escapes */ }
+  try {
+    const url = new URL(uri);
+    // Whole, and as one who finds resources by host and path has it.
+    found.push(url.href, `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`);
+  } catch { /* no URL */ }
+  for (let decoded = uri; ;) {
+    let again;
+    try { again = decodeURIComponent(decoded); } catch { break; }
+    if (again === decoded) break;
+    found.push((decoded = again));
+  }
   return found.map((uri) => ['resources/read', uri]);
 }
 
