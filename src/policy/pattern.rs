@@ -121,9 +121,12 @@ fn has_empty_segment(path: &str) -> bool {
 /// Whether every `%` begins an encoded byte that has to be encoded, and whose decoding is not
 /// itself the beginning of one.
 fn is_encoded_with_need(uri: &str) -> bool {
-    let byte = |text: &str| text.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    let byte = |text: &str| {
+        let digits = text.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        u8::from_str_radix(digits, 16).ok()
+    };
     uri.split('%').skip(1).all(|behind| match byte(behind) {
-        Some(b'%') => !behind.get(2..).is_some_and(|rest| byte(rest).is_some()),
+        Some(b'%') => behind.get(2..).is_none_or(|rest| byte(rest).is_none()),
         Some(b) => !(b.is_ascii_alphanumeric() || b.is_ascii_control() || b"-._~/\\".contains(&b)),
         None => false,
     })

@@ -167,7 +167,7 @@ fn expand(line: &str) -> Vec<Body> {
 fn misshapen(expected: Expected) -> Expected {
     match expected {
         Expected::Passes => Expected::Refused(-32600),
-        refused => refused,
+        Expected::Refused(code) => Expected::Refused(code),
     }
 }
 
@@ -184,9 +184,9 @@ fn write(template: &str, members: &str, meta: &str) -> Vec<u8> {
             "meta" => bytes.extend_from_slice(meta.as_bytes()),
             _ => match code.rsplit_once('*') {
                 Some((repeated, times)) => bytes.extend(repeated.repeat(times.parse().unwrap()).bytes()),
-                None => bytes.extend(
-                    code.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal")),
-                ),
+                None => {
+                    bytes.extend(code.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()))
+                }
             },
         }
         bytes.extend_from_slice(text.as_bytes());
