@@ -185,7 +185,8 @@ fn write(template: &str, members: &str, meta: &str) -> Vec<u8> {
             _ => match code.rsplit_once('*') {
                 Some((repeated, times)) => bytes.extend(repeated.repeat(times.parse().unwrap()).bytes()),
                 None => {
-                    bytes.extend(code.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()))
+                    let values = code.split_whitespace().map(|byte| u8::from_str_radix(byte, 16));
+                    bytes.extend(values.map(Result::unwrap));
                 }
             },
         }
