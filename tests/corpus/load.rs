@@ -182,15 +182,17 @@ fn write(template: &str, members: &str, meta: &str) -> Vec<u8> {
         match code {
             "id" => bytes.extend_from_slice(members.as_bytes()),
             "meta" => bytes.extend_from_slice(meta.as_bytes()),
-            _ => match code.rsplit_once('*') {
-                Some((repeated, times)) => bytes.extend(repeated.repeat(times.parse().unwrap()).bytes()),
-                None => {
-                    let values = code.split_whitespace().map(|byte| u8::from_str_radix(byte, 16));
-                    bytes.extend(values.map(Result::unwrap));
-                }
-            },
+            _ => bytes.extend(spell(code)),
         }
         bytes.extend_from_slice(text.as_bytes());
     }
     bytes
+}
+
+/// A text so many times, or bytes in hexadecimal.
+fn spell(code: &str) -> Vec<u8> {
+    if let Some((repeated, times)) = code.rsplit_once('*') {
+        return repeated.repeat(times.parse().unwrap()).into_bytes();
+    }
+    code.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
