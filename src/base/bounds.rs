@@ -64,6 +64,14 @@ pub const FILTERED_REPLY_BYTES: usize = 1024 * 1024;
 /// ones are bounded by the number of requests.
 pub const COUNTED_BODY_BYTES: usize = 64 * 1024;
 
+/// A request body above this size is read beside the worker's thread: 4 MiB of JSON take tens of
+/// milliseconds, in which no other client of the worker would be served.
+pub const ASIDE_BODY_BYTES: usize = 64 * 1024;
+
+/// Bytes of a request's id that a refusal repeats. Clients count or draw UUIDs; whoever sends
+/// megabytes gets a refusal without an id instead of having them held and sent back.
+pub const ECHOED_ID_BYTES: usize = 4 * 1024;
+
 /// Idle upstream connections that one worker keeps per endpoint.
 pub const IDLE_PER_ENDPOINT: usize = 256;
 
@@ -87,6 +95,17 @@ pub const DRAINED_BYTES: u64 = 64 * 1024;
 
 /// Bytes of an answer that are gathered into one write.
 pub const WRITE_BYTES: usize = 16 * 1024;
+
+/// Bytes that one connection moves before the others of its worker have their turn. The runtime
+/// would let it go on for 128 reads or writes, 2 MiB, while somebody's small answer waits.
+pub const TURN_BYTES: usize = 64 * 1024;
+
+/// What a piece of a body counts beside its bytes: a chunk of one byte is work as well.
+pub const PIECE_BYTES: usize = 128;
+
+/// Connections that a worker takes in before those that it has have their turn. The runtime
+/// runs some sixty tasks in between: what comes in can be served, and a flood waits outside.
+pub const ACCEPTED_AT_ONCE: usize = 16;
 
 /// Bytes of the line with a chunk's size, extensions included.
 pub const CHUNK_LINE_BYTES: usize = 4 * 1024;

@@ -69,7 +69,7 @@ where
         .keep_alive_timeout(params.head)
         .serve_connection(TokioIo::new(stream), service);
     let (mut connection, mut stop) = (pin!(connection), pin!(stop));
-    let mut look = pin!(sleep_until(Instant::now() + params.head));
+    let mut look = pin!(sleep_until(open.next_look(Instant::now(), params)));
     let mut stopping = false;
     std::future::poll_fn(|cx| {
         if !stopping && stop.as_mut().poll(cx).is_ready() {
@@ -168,9 +168,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let more = !self.body.is_end_stream();
         let mut unread = self.entered.open.unread.borrow_mut();
-        if more && matches!(polled, Poll::Ready(Some(Ok(_)))) {
+        // The last piece too: hyper keeps it, and with it the body, until the client has room.
+        if matches!(polled, Poll::Ready(Some(Ok(_)))) {
             unread.insert(self.entered.number, Instant::now());
         } else if !unread.is_empty() {
             unread.remove(&self.entered.number);
