@@ -3,6 +3,7 @@
 //! Each stage earns a proof value that the next one asks for, so a check cannot be skipped.
 //! It must never see the control side: the two meet in the snapshot cell alone.
 
+mod aside;
 mod context;
 mod refusal;
 mod reply;

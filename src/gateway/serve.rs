@@ -33,7 +33,11 @@ where
         Ok(answer) => answer.into_response(context),
         Err(refusal) => {
             context.denied(refusal.denial);
-            reply::refuse(&refusal, passed.read.as_ref().map_or(&[], |read| &read.body))
+            let id = match &passed.read {
+                Some(read) => worker.find_id(read.body.clone()).await,
+                None => None,
+            };
+            reply::refuse(&refusal, id.as_deref())
         }
     };
     if let Some(origin) = passed.origin {
@@ -79,7 +83,7 @@ where
     let intent = if head.method == Method::POST {
         let read = passed.read.insert(stage::collect(worker, &fields, body).await?);
         sent = read.body.clone();
-        Intent::Message(stage::read(worker, caller.server(), &fields, &sent)?)
+        Intent::Message(stage::read(worker, caller.server(), &fields, &sent).await?)
     } else {
         Intent::Stream(stage::open_stream(&fields)?)
     };

@@ -28,7 +28,7 @@ pub fn turn_away<X, B>(worker: &Worker<X>, why: Unread) -> Response<ReplyBody<B>
         Unread::NoRoom => Denial::Overloaded.into(),
     };
     Context::open(worker.number, &worker.metrics).denied(refusal.denial);
-    let mut response = reply::refuse(&refusal, &[]);
+    let mut response = reply::refuse(&refusal, None);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

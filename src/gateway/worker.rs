@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::aside::Aside;
 use super::reply::Pauses;
 use crate::base::Clock;
+use crate::base::bounds::{ASIDE_BODY_BYTES, ECHOED_ID_BYTES};
 use crate::state::{Load, Snapshot, SnapshotReader, Spoken, UsedLog};
 use crate::telemetry::Metrics;
-use crate::wire::jsonrpc::{Envelope, Fault, Scratch};
+use crate::wire::jsonrpc::{Envelope, Fault, Flaw, Scratch, slow};
 
 /// Limits that requests are read within.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,7 @@ pub struct Worker<X> {
     pub upstream: X,
     snapshot: RefCell<SnapshotReader>,
     scratch: RefCell<Scratch>,
+    aside: Aside,
 }
 
 impl<X> Worker<X> {
@@ -71,6 +74,7 @@ impl<X> Worker<X> {
             upstream,
             snapshot: RefCell::new(snapshot),
             scratch: RefCell::default(),
+            aside: Aside::default(),
         }
     }
 
@@ -80,9 +84,26 @@ impl<X> Worker<X> {
         self.snapshot.borrow_mut().current()
     }
 
-    /// Reads a body's envelope on the worker's scratch.
+    /// Reads a body's envelope: on the worker's scratch, or beside the worker where it is long.
     #[inline]
-    pub fn read_envelope(&self, body: &Bytes) -> Result<Envelope, Fault> {
-        self.scratch.borrow_mut().read(body)
+    pub async fn read_envelope(&self, body: &Bytes) -> Result<Envelope, Fault> {
+        if body.len() <= ASIDE_BODY_BYTES {
+            return self.scratch.borrow_mut().read(body);
+        }
+        let body = body.clone();
+        let read = Box::pin(self.aside.run(move || slow::read_envelope(&body))).await;
+        read.unwrap_or(Err(Fault(Flaw::Syntax)))
+    }
+
+    /// The bytes of the id of a request that is refused.
+    pub(super) async fn find_id(&self, body: Bytes) -> Option<Bytes> {
+        let find = |body: &Bytes| {
+            let id = slow::id_bytes(body).filter(|id| id.len() <= ECHOED_ID_BYTES);
+            id.map(|id| Bytes::copy_from_slice(id.as_bytes()))
+        };
+        if body.len() <= ASIDE_BODY_BYTES {
+            return find(&body);
+        }
+        Box::pin(self.aside.run(move || find(&body))).await.flatten()
     }
 }

@@ -12,15 +12,16 @@ use serde_json::json;
 use super::body::ReplyBody;
 use crate::base::Denial;
 use crate::gateway::refusal::{Detail, Refusal};
-use crate::wire::jsonrpc::{ErrorBody, error_body, slow};
+use crate::wire::jsonrpc::{ErrorBody, error_body};
 
-/// The answer to a refused request; `body` is what had been read of it.
-pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, body: &[u8]) -> Response<ReplyBody<B>> {
+/// The answer to a refused request; `id` is what stands there for the request's id, where its
+/// body had been read.
+pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, id: Option<&[u8]>) -> Response<ReplyBody<B>> {
     let row = refusal.denial.row();
     let none = Detail::default();
     let detail = refusal.detail.as_deref().unwrap_or(&none);
     tracing::debug!(reason = row.reason, "request refused");
-    let id = slow::id_bytes(body);
+    let id = id.and_then(|id| std::str::from_utf8(id).ok());
     let error = ErrorBody {
         code: row.code,
         message: &sentence(refusal.denial, detail),

@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
 use crate::base::Denial;
+use crate::base::bounds::{COUNTED_BODY_BYTES, PIECE_BYTES, TURN_BYTES};
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::Worker;
 use crate::state::load::BodyPlace;
@@ -40,10 +41,9 @@ where
         return Err(Denial::BodyTooLarge.into());
     }
     let mut place = worker.load.body();
-    place.hold(promised)?;
     let mut whole = Bytes::new();
     let mut pieces: Option<BytesMut> = None;
-    let mut begun = None;
+    let (mut begun, mut turn) = (None, 0);
     while !body.is_end_stream() {
         let wait = begun.map_or(bounds.body_idle, |begun: Instant| {
             bounds.body_idle.min(bounds.body_total.saturating_sub(begun.elapsed()))
@@ -61,6 +61,12 @@ where
         };
         // Trailers carry nothing that the protocol knows, and are not forwarded.
         let Ok(data) = frame.into_data() else { continue };
+        begun.get_or_insert_with(Instant::now);
+        turn += data.len() + PIECE_BYTES;
+        if turn > TURN_BYTES {
+            turn = 0;
+            tokio::task::yield_now().await;
+        }
         let so_far = pieces.as_ref().map_or(whole.len(), BytesMut::len);
         if so_far + data.len() > bounds.body {
             return Err(Denial::BodyTooLarge.into());
@@ -68,17 +74,16 @@ where
         match &mut pieces {
             None if whole.is_empty() => whole = data,
             None => {
-                begun = Some(Instant::now());
-                let mut both = BytesMut::with_capacity(promised.max(2 * (whole.len() + data.len())));
-                place.hold(both.capacity())?;
+                let room = room(whole.len() + data.len(), promised, bounds.body);
+                place.hold(room)?;
+                let mut both = BytesMut::with_capacity(room);
                 both.extend_from_slice(&whole);
                 both.extend_from_slice(&data);
                 pieces = Some(both);
             }
             Some(pieces) => {
                 if pieces.len() + data.len() > pieces.capacity() {
-                    // Twice as much, as growing does, but never beyond what may arrive.
-                    let room = (pieces.capacity() * 2).max(pieces.len() + data.len()).min(bounds.body);
+                    let room = room(pieces.len() + data.len(), promised, bounds.body);
                     place.hold(room)?;
                     pieces.reserve(room - pieces.len());
                 }
@@ -87,6 +92,14 @@ where
         }
     }
     Ok(Collected { body: pieces.map_or(whole, BytesMut::freeze), _place: place })
+}
+
+/// Room for a body of which so much is there: four times that, so that copying stays cheap, but
+/// never beyond what may arrive. A long body that is merely promised takes no place: clients
+/// that never send theirs would keep out those that do.
+fn room(there: usize, promised: usize, most: usize) -> usize {
+    let most = if promised == 0 { most } else { promised };
+    (4 * there).max(promised.min(COUNTED_BODY_BYTES)).min(most).max(there)
 }
 
 /// `application/json`, perhaps with parameters, once, and not encoded.

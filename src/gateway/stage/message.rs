@@ -32,14 +32,14 @@ impl Message {
 }
 
 /// Reads a message.
-pub(in crate::gateway) fn read<X>(
+pub(in crate::gateway) async fn read<X>(
     worker: &Worker<X>,
     server: &Server,
     fields: &Fields<'_>,
     body: &Bytes,
 ) -> Result<Message, Refusal> {
-    let envelope =
-        worker.read_envelope(body).map_err(|fault| Refusal::hinted(fault.0.denial(), fault.0.hint()))?;
+    let envelope = worker.read_envelope(body).await;
+    let envelope = envelope.map_err(|fault| Refusal::hinted(fault.0.denial(), fault.0.hint()))?;
     let era = judge(header_version(fields)?, &envelope)
         .map_err(|fault| era_refusal(worker, server, fault, &envelope, fields.protocol_version))?;
     check_mirror(fields, &envelope, era, body)?;
