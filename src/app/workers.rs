@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::memory::MemoryWatch;
 use super::service::{Connections, Place, Serving};
 use crate::base::Clock;
+use crate::base::bounds::ACCEPTED_AT_ONCE;
 use crate::config::Bounds;
 use crate::gateway::{Pauses, RequestBounds, Worker};
 use crate::net::{ConnectionParams, DateCache, TlsListener, serve_connection, task};
@@ -89,13 +91,21 @@ where
     housekeeping.set_missed_tick_behavior(MissedTickBehavior::Skip);
     look.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let connection_params = Rc::new(connection_params(number, &params));
+    let mut accepted_now = 0;
     loop {
+        if accepted_now >= ACCEPTED_AT_ONCE {
+            accepted_now = 0;
+            yield_now().await;
+        }
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => if let Some(place) = connections.enter() {
-                    let service = Rc::clone(if place.room { &roomy } else { &full });
-                    accept(stream, place, service, &connection_params, &params);
-                },
+                Ok((stream, _)) => {
+                    accepted_now += 1;
+                    if let Some(place) = connections.enter() {
+                        let service = Rc::clone(if place.room { &roomy } else { &full });
+                        accept(stream, place, service, &connection_params, &params);
+                    }
+                }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             },
             _ = housekeeping.tick() => keep_house(&worker, &params),

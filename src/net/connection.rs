@@ -76,8 +76,8 @@ pub async fn serve_connection<S: Service + 'static>(
         None => ClientStream::Plain(stream),
         // Boxed: what a handshake needs is not kept for as long as the connection lives.
         Some(acceptor) => {
-            match Box::pin(tokio::time::timeout(params.handshake, acceptor.accept(stream))).await {
-                Ok(Ok(stream)) => ClientStream::Tls(Box::new(stream)),
+            match Box::pin(tokio::time::timeout(params.handshake, handshake(stream, acceptor))).await {
+                Ok(Some(stream)) => ClientStream::Tls(Box::new(stream)),
                 _ => return,
             }
         }
@@ -94,6 +94,15 @@ pub async fn serve_connection<S: Service + 'static>(
         let _open = Open::count(metrics, params.worker, Protocol::Http1);
         let service = move |request| Rc::clone(&service).http1(request);
         http1::serve(stream, params, stop, service).await;
+    }
+}
+
+/// The TLS handshake. Its state, some ten KiB, is made when the client has sent something: those
+/// that only connect cost next to nothing.
+async fn handshake(stream: TcpStream, acceptor: TlsAcceptor) -> Option<TlsStream<TcpStream>> {
+    match stream.peek(&mut [0]).await {
+        Ok(1..) => acceptor.accept(stream).await.ok(),
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::link::Link;
 use crate::base::Deadline;
-use crate::base::bounds::WRITE_BYTES;
+use crate::base::bounds::{TURN_BYTES, WRITE_BYTES};
 use crate::net::connection::ConnectionParams;
 use crate::wire::http1::{AnswerLength, LAST_CHUNK, ReceivedHead, write_answer, write_chunk};
 
@@ -66,14 +66,29 @@ where
         chunked: length == AnswerLength::Chunked && !manner.head_only,
         sent: 0,
         stalled: false,
+        turn: 0,
     };
     if writing.over && writing.chunked {
         out.extend_from_slice(LAST_CHUNK);
     }
-    let written = poll_fn(|cx| writing.poll(cx, link, out, deadline, params)).await;
+    let written = loop {
+        match poll_fn(|cx| writing.poll(cx, link, out, deadline, params)).await {
+            Ok(Progress::TurnOver) => tokio::task::yield_now().await,
+            Ok(Progress::Whole) => break Ok(()),
+            Err(unfinished) => break Err(unfinished),
+        }
+    };
     // The buffer of an idle connection is given back.
     *out = Vec::new();
     written
+}
+
+/// How far an answer has come.
+enum Progress {
+    /// All of it is written.
+    Whole,
+    /// There is more, after the other connections had their turn.
+    TurnOver,
 }
 
 struct Writing<B> {
@@ -85,6 +100,8 @@ struct Writing<B> {
     sent: usize,
     /// Whether the client is being waited for.
     stalled: bool,
+    /// Bytes that were sent in this turn.
+    turn: usize,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Writing<B> {
@@ -95,13 +112,20 @@ impl<B: Body<Data = Bytes> + Unpin> Writing<B> {
         out: &mut Vec<u8>,
         deadline: &mut Deadline,
         params: &ConnectionParams,
-    ) -> Poll<Result<(), Unfinished>> {
+    ) -> Poll<Result<Progress, Unfinished>> {
         loop {
+            if self.turn >= TURN_BYTES {
+                self.turn = 0;
+                return Poll::Ready(Ok(Progress::TurnOver));
+            }
             let waits_for_body = self.gather(cx, out)?;
             if !out.is_empty() {
-                let sent = self.sent;
+                let (sent, length) = (self.sent, out.len());
                 match link.borrow_mut().poll_send(cx, out, &mut self.sent) {
-                    Poll::Ready(Ok(())) => self.stalled = false,
+                    Poll::Ready(Ok(())) => {
+                        self.stalled = false;
+                        self.turn += length;
+                    }
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(Unfinished)),
                     Poll::Pending => {
                         if !self.stalled || self.sent > sent {
@@ -112,7 +136,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writing<B> {
                     }
                 }
             } else if self.over {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(Progress::Whole));
             }
             if waits_for_body {
                 ready!(link.borrow_mut().poll_gone(cx));
