@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+use super::descriptors;
 use super::memory::MemoryWatch;
 use super::workers::{self, WorkerParams};
 use crate::admin::{AdminParams, router};
@@ -69,6 +70,8 @@ impl Gateway {
     /// Starts all parts. The settings' certificate is taken out of them.
     pub fn start(settings: &mut Settings, workers: usize) -> Result<Self, StartFault> {
         let clock = Clock::system();
+        let bounds = &mut settings.bounds;
+        bounds.connections = descriptors::ceiling(bounds.connections, descriptors::raise());
         let metrics = Arc::new(Metrics::new(workers));
         let listeners = bind(settings.listen.address, workers)?;
         let admin_listeners = bind(settings.admin, 1)?;

@@ -3,6 +3,7 @@
 //! No logic of its own beyond that order. `main` calls it and nothing calls `main`.
 
 mod demo;
+mod descriptors;
 mod gateway;
 mod memory;
 mod serve;
