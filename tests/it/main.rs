@@ -13,6 +13,7 @@
 #![expect(clippy::too_many_lines, reason = "a table of cases is read whole")]
 
 mod admin;
+mod bounds;
 mod browsers;
 mod check;
 mod clients;
@@ -23,6 +24,8 @@ mod differential;
 mod fuzz_corpora;
 mod house;
 mod keys;
+mod memory;
+mod neighbours;
 mod refusals;
 mod reload;
 mod scale;

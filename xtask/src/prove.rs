@@ -13,9 +13,10 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 6] = [
+const AREAS: [Area; 7] = [
     ("clients", clients),
     ("keys", keys),
+    ("neighbours", neighbours),
     ("overhead", overhead),
     ("scale", scale),
     ("stages", stages),
@@ -57,14 +58,21 @@ fn keys() -> Done {
 
 /// A million keys in the release build: memory, loading, calls beside a thousand changes a second.
 fn scale() -> Done {
-    released("scale", "scale::", &["keys", "p99"])
+    released("scale", &["scale::"], &["keys", "p99"])
+}
+
+/// Limits, bad neighbours and memory, on the program as it is released.
+fn neighbours() -> Done {
+    let areas = ["bounds::", "neighbours::", "memory::"];
+    released("neighbours", &areas, &["alone", "bytes each", "at once", "more than before"])
 }
 
 /// Integration tests with full counts on the release build; lines that hold one of `words`, and
 /// the verdicts, are kept.
-fn released(area: &str, filter: &str, words: &[&str]) -> Done {
+fn released(area: &str, filters: &[&str], words: &[&str]) -> Done {
     run("the release build", cargo(&["build", "--quiet", "--release", "--bin", "tollgate"]))?;
-    let mut tests = cargo(&["test", "--test", "it", filter, "--", "--nocapture", "--test-threads=1"]);
+    let mut tests = cargo(&["test", "--test", "it", "--", "--nocapture", "--test-threads=1"]);
+    tests.args(filters);
     tests.env("TOLLGATE_TEST_STRENGTH", "full");
     tests.env("TOLLGATE_TEST_PROGRAM", root().join("target/release/tollgate"));
     let said = lines(&format!("{area}, full counts"), tests)?;

@@ -40,6 +40,10 @@ pub(super) fn answer(stream: &mut Stream, head: &str, body: &str) -> Kept {
             Ok(false)
         }
         "silence" => silence(stream),
+        "late" => {
+            pause(1_000);
+            send(out, &whole("200 OK", "", ANSWER))
+        }
         "event" => {
             // One event, and then nothing until the other side leaves.
             send(out, SSE)?;
@@ -105,6 +109,10 @@ fn at_once(script: &str, head: &str, body: &str) -> String {
         "discover_none" => whole("200 OK", "", &discovered(r#""2027-01-01""#)),
         "discover_odd" => {
             whole("200 OK", "", r#"{"jsonrpc":"2.0","id":7,"result":{"supportedVersions":"all"}}"#)
+        }
+        "discover_deep" => {
+            let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+            whole("200 OK", "", &discovered(&deep))
         }
         "discover_sse" => {
             let event = format!("event: message\ndata: {}\n\n", discovered(r#""2027-01-01","2026-07-28""#));

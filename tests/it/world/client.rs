@@ -52,6 +52,11 @@ impl Connection {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
+    /// Sends bytes to a side that may have closed.
+    pub fn try_send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.get_mut().write_all(bytes);
+    }
+
     /// Sends a request and reads its answer.
     pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
         let host = if headers.iter().any(|(n, _)| *n == "Host") {
@@ -105,6 +110,11 @@ impl Connection {
         (size > 0).then_some(chunk)
     }
 
+    /// Reads at most a few KiB of whatever comes; `None` at the end.
+    pub fn some(&mut self) -> Option<usize> {
+        self.stream.read(&mut [0; 4096]).ok().filter(|count| *count > 0)
+    }
+
     /// Reads a whole answer.
     pub fn answer(&mut self) -> Answer {
         let mut answer = self.head();
@@ -135,6 +145,7 @@ pub fn call_bytes(key: &str, tool: &str) -> String {
     format!("POST /crm/mcp HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {length}\r\n\r\n{body}")
 }
 
-fn header_lines(headers: &[(&str, String)]) -> String {
+/// Headers as they are sent.
+pub fn header_lines(headers: &[(&str, String)]) -> String {
     headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect()
 }

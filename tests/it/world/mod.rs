@@ -4,11 +4,15 @@
 mod answers;
 mod client;
 mod program;
+mod resident;
+mod secure;
 mod upstream;
 
 pub use answers::ANSWER;
-pub use client::{Answer, Connection, call_bytes};
+pub use client::{Answer, Connection, call_bytes, header_lines};
 pub use program::{Gateway, Ran, World, tollgate};
+pub use resident::MIB;
+pub use secure::{Secure, Trusting};
 pub use upstream::Recorder;
 
 /// A count for the everyday run, or the full one of `cargo xtask prove`.

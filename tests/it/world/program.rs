@@ -110,7 +110,17 @@ scopes = ["crm:read"]
     /// Starts the gateway and waits until it serves.
     pub fn serve(&self) -> Gateway {
         let config = self.config();
-        Gateway::start(&["serve", "--config", config.to_str().unwrap()])
+        Gateway::start(command(&["serve", "--config", config.to_str().unwrap()]))
+    }
+
+    /// The same, where the system allows so many open files.
+    pub fn serve_with_descriptors(&self, count: usize) -> Gateway {
+        let config = self.config();
+        let program = command(&["serve", "--config", config.to_str().unwrap()]);
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--nofile={}:{count}", count / 2)).arg(program.get_program());
+        limited.args(program.get_args()).stdin(Stdio::null());
+        Gateway::start(limited)
     }
 }
 
@@ -123,8 +133,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    fn start(mut program: Command) -> Self {
+        let mut child = program.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         keep(child.stdout.take().unwrap(), &said);
         keep(child.stderr.take().unwrap(), &said);

@@ -40,6 +40,11 @@ impl Recorder {
         self.seen.lock().unwrap().clone()
     }
 
+    /// How many requests there were so far.
+    pub fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
     /// The last request's head, lower case.
     pub fn last_head(&self) -> String {
         let seen = self.seen();
