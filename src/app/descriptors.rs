@@ -5,8 +5,13 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit of open files to what the system allows this process, and gives it.
-pub(super) fn raise() -> usize {
+/// Raises the limit of open files to what the system allows; the ceiling for connections that
+/// it leaves room for, at most the configured one.
+pub(super) fn allow(configured: usize) -> usize {
+    ceiling(configured, raise())
+}
+
+fn raise() -> usize {
     let limit = getrlimit(Resource::Nofile);
     // The low limit that processes start with protects programs that use select(2).
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -17,7 +22,7 @@ pub(super) fn raise() -> usize {
 /// The ceiling for connections of clients: the configured one, or where the system allows less,
 /// two thirds of what it allows. An eighth more are told that there is no room; the last quarter
 /// is for upstreams and the process's own files.
-pub(super) fn ceiling(configured: usize, descriptors: usize) -> usize {
+fn ceiling(configured: usize, descriptors: usize) -> usize {
     let most = (descriptors / 3).saturating_mul(2).max(1);
     if configured > most {
         tracing::warn!(

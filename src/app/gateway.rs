@@ -70,8 +70,7 @@ impl Gateway {
     /// Starts all parts. The settings' certificate is taken out of them.
     pub fn start(settings: &mut Settings, workers: usize) -> Result<Self, StartFault> {
         let clock = Clock::system();
-        let bounds = &mut settings.bounds;
-        bounds.connections = descriptors::ceiling(bounds.connections, descriptors::raise());
+        settings.bounds.connections = descriptors::allow(settings.bounds.connections);
         let metrics = Arc::new(Metrics::new(workers));
         let listeners = bind(settings.listen.address, workers)?;
         let admin_listeners = bind(settings.admin, 1)?;
