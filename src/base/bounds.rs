@@ -110,6 +110,13 @@ pub const ACCEPTED_AT_ONCE: usize = 16;
 /// Bytes of the line with a chunk's size, extensions included.
 pub const CHUNK_LINE_BYTES: usize = 4 * 1024;
 
+/// Bytes of the lines with sizes that all chunks of a body may have beyond what their data
+/// excuses; what Go allows.
+pub const CHUNK_EXCESS_BYTES: usize = 16 * 1024;
+
+/// Interim answers (1xx) that may come before an upstream's answer; servers send one or two.
+pub const INTERIM_ANSWERS: usize = 16;
+
 /// Bytes of all trailers of a chunked answer.
 pub const TRAILER_BYTES: usize = 16 * 1024;
 
