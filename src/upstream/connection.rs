@@ -73,6 +73,7 @@ impl Connection {
             &body[..]
         };
         let mut sent = Sent { bytes: 0, over: false };
+        let mut interim = 0;
         let head = poll_fn(|cx| {
             if let Poll::Ready(Err(_)) = self.poll_send(cx, apart, &mut sent) {
                 if sent.bytes == 0 {
@@ -81,7 +82,7 @@ impl Connection {
                 // The server may have answered before it closed.
                 sent.over = true;
             }
-            match self.poll_head(cx) {
+            match self.poll_head(cx, &mut interim) {
                 Poll::Pending => self.deadline.poll(cx).map(|()| Err(Broken::TimedOut)),
                 head @ Poll::Ready(_) => head,
             }
@@ -113,9 +114,9 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Broken>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, interim: &mut usize) -> Poll<Result<ResponseHead, Broken>> {
         loop {
-            match take_head(&mut self.read) {
+            match take_head(&mut self.read, interim) {
                 Ok(Some(head)) => return Poll::Ready(Ok(head)),
                 Ok(None) => {}
                 Err(fault) => return Poll::Ready(Err(Broken::Malformed(fault))),

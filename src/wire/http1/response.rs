@@ -1,9 +1,10 @@
 //! An answer's head, taken from the front of what was read.
 //!
 //! Framing as RFC 9112 §6.3 tells a recipient, and stricter where it leaves a choice: a length
-//! beside chunks, two lengths, a length that is no number, any other transfer coding, chunks in
-//! HTTP/1.0 and lines that end with LF alone are malformed instead of mended. Interim answers
-//! (1xx) are skipped; there is no upgrade.
+//! beside chunks, two lengths, a length that is no number, and any other transfer coding are
+//! malformed instead of mended. Faults are told as soon as they are there: an upstream that
+//! does not speak HTTP/1.1 would be waited for otherwise. Interim answers (1xx) are skipped, up
+//! to a bound; there is no upgrade.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
@@ -11,7 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use memchr::{memchr_iter, memmem};
 
 use super::Malformed;
-use crate::base::bounds::{RESPONSE_HEAD_BYTES, RESPONSE_HEADERS};
+use crate::base::bounds::{INTERIM_ANSWERS, RESPONSE_HEAD_BYTES, RESPONSE_HEADERS};
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +40,16 @@ pub struct ResponseHead {
     pub reusable: bool,
 }
 
-/// Takes the head off the front of `read`, once it is there whole.
-pub fn take_head(read: &mut BytesMut) -> Result<Option<ResponseHead>, Malformed> {
+/// Takes the head off the front of `read`, once it is there whole. `interim` counts the interim
+/// answers of the exchange.
+pub fn take_head(read: &mut BytesMut, interim: &mut usize) -> Result<Option<ResponseHead>, Malformed> {
     while let Some(length) = head_length(read)? {
         let head = read.split_to(length).freeze();
         let head = parse(&head)?;
         match head.status.as_u16() {
             101 => return Err(Malformed("it switches protocols, which nobody asked for")),
-            100..200 => {}
+            100..200 if *interim < INTERIM_ANSWERS => *interim += 1,
+            100..200 => return Err(Malformed("it has too many interim answers")),
             _ => return Ok(Some(head)),
         }
     }
@@ -54,18 +57,24 @@ pub fn take_head(read: &mut BytesMut) -> Result<Option<ResponseHead>, Malformed>
 }
 
 fn head_length(read: &[u8]) -> Result<Option<usize>, Malformed> {
-    match memmem::find(read, b"\r\n\r\n").map(|end| end + 4) {
-        Some(length) if length <= RESPONSE_HEAD_BYTES => Ok(Some(length)),
-        None if read.len() <= RESPONSE_HEAD_BYTES => Ok(None),
-        _ => Err(Malformed("its head is too long")),
+    let end = memmem::find(read, b"\r\n\r\n").map(|end| end + 4);
+    let seen = read.get(..end.unwrap_or(read.len())).unwrap_or_default();
+    if seen.len() > RESPONSE_HEAD_BYTES {
+        return Err(Malformed("its head is too long"));
     }
+    if !seen.iter().zip(PROTOCOL).all(|(byte, wanted)| byte == wanted) {
+        return Err(Malformed("it does not begin like one"));
+    }
+    if !memchr_iter(b'\n', seen).all(|at| at > 0 && seen.get(at - 1) == Some(&b'\r')) {
+        return Err(Malformed("lines of its head do not end with CRLF"));
+    }
+    Ok(end)
 }
 
+/// How every answer begins.
+const PROTOCOL: &[u8] = b"HTTP/1.";
+
 fn parse(head: &Bytes) -> Result<ResponseHead, Malformed> {
-    // The parser would mend both: line ends without CR, and empty lines before the first.
-    if !head.starts_with(b"HTTP/") || !memchr_iter(b'\n', head).all(|at| head.get(at - 1) == Some(&b'\r')) {
-        return Err(Malformed("its head is faulty"));
-    }
     let mut lines = [httparse::EMPTY_HEADER; RESPONSE_HEADERS];
     let mut parsed = httparse::Response::new(&mut lines);
     match parsed.parse(head) {
@@ -75,7 +84,8 @@ fn parse(head: &Bytes) -> Result<ResponseHead, Malformed> {
     }
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Malformed("its status is faulty"))?;
-    let mut told = Told { reusable: parsed.version == Some(1), ..Told::default() };
+    let current = parsed.version == Some(1);
+    let mut told = Told { reusable: current, ..Told::default() };
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     for line in parsed.headers.iter() {
         let name = HeaderName::from_bytes(line.name.as_bytes());
@@ -90,11 +100,12 @@ fn parse(head: &Bytes) -> Result<ResponseHead, Malformed> {
             }
         }
     }
-    if told.chunked && parsed.version == Some(0) {
-        return Err(Malformed("it has chunks, which HTTP/1.0 does not know"));
+    if told.chunked && !current {
+        return Err(Malformed("HTTP/1.0 has no chunks"));
     }
     let framing = told.framing(status)?;
-    Ok(ResponseHead { status, headers, framing, reusable: told.reusable && framing != Framing::UntilClose })
+    let reusable = told.reusable && framing != Framing::UntilClose && !told.promises_in_vain(status);
+    Ok(ResponseHead { status, headers, framing, reusable })
 }
 
 /// What the head says of the body and the connection.
@@ -130,6 +141,12 @@ impl Told {
         self.reusable &= !tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
     }
 
+    /// Whether a body is announced where there can be none: it may follow all the same, and be
+    /// taken for the next answer. With 304 the length is that of what was not sent.
+    fn promises_in_vain(&self, status: StatusCode) -> bool {
+        status == StatusCode::NO_CONTENT && (self.chunked || self.length.is_some_and(|length| length > 0))
+    }
+
     fn framing(&self, status: StatusCode) -> Result<Framing, Malformed> {
         match (self.length, self.chunked) {
             (Some(_), true) => Err(Malformed("it has a length and chunks")),
@@ -144,12 +161,16 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use super::{Framing, take_head};
+    use super::{Framing, Malformed, ResponseHead, take_head};
     use bytes::BytesMut;
+
+    fn take(read: &mut BytesMut) -> Result<Option<ResponseHead>, Malformed> {
+        take_head(read, &mut 0)
+    }
 
     fn framing(lines: &str) -> Result<(Framing, bool), &'static str> {
         let mut read = BytesMut::from(format!("HTTP/1.1 200 OK\r\n{lines}\r\nrest").as_bytes());
-        let head = take_head(&mut read).map_err(|fault| fault.0)?.unwrap();
+        let head = take(&mut read).map_err(|fault| fault.0)?.unwrap();
         assert_eq!(&read[..], b"rest");
         Ok((head.framing, head.reusable))
     }
@@ -185,9 +206,9 @@ mod tests {
     fn a_head_is_taken_when_it_is_whole_and_interim_ones_are_skipped() {
         let text = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nA: b\r\n\r\n";
         for end in 0..text.len() {
-            assert!(take_head(&mut BytesMut::from(&text[..end])).unwrap().is_none(), "{end}");
+            assert!(take(&mut BytesMut::from(&text[..end])).unwrap().is_none(), "{end}");
         }
-        let head = take_head(&mut BytesMut::from(&text[..])).unwrap().unwrap();
+        let head = take(&mut BytesMut::from(&text[..])).unwrap().unwrap();
         assert_eq!((head.status.as_u16(), head.headers.len()), (202, 1));
         assert_eq!(head.headers["a"], "b");
     }
@@ -195,13 +216,20 @@ mod tests {
     #[test]
     fn old_versions_are_not_reused_and_the_rest_is_refused() {
         let mut old = BytesMut::from(&b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx"[..]);
-        assert!(!take_head(&mut old).unwrap().unwrap().reusable);
+        assert!(!take(&mut old).unwrap().unwrap().reusable);
+        let mut vain = BytesMut::from(&b"HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\n"[..]);
+        assert!(!take(&mut vain).unwrap().unwrap().reusable);
         for faulty in [
             "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(),
             "HTTP/2.0 200 OK\r\n\r\n".to_owned(),
+            // Seen before the end of a head that will never come.
+            "{\"json".to_owned(),
+            "HTTP/1.1 200 OK\n".to_owned(),
+            "HTTP/1.1 200 OK\r\nX: y\nZ: a\r\n\r\n".to_owned(),
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+            "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(17),
             "SSH-2.0-server\r\n\r\n".to_owned(),
             "HTTP/1.1 99 Low\r\n\r\n".to_owned(),
-            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
             "HTTP/1.1 200 OK\nA: b\r\n\r\n".to_owned(),
             "HTTP/1.1 200 OK\r\nA: b\nContent-Length: 5\r\n\r\n".to_owned(),
             "\r\nHTTP/1.1 200 OK\r\n\r\n".to_owned(),
@@ -209,7 +237,7 @@ mod tests {
             format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(70_000)),
             format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(70_000)),
         ] {
-            assert!(take_head(&mut BytesMut::from(faulty.as_bytes())).is_err(), "{faulty:.40}");
+            assert!(take(&mut BytesMut::from(faulty.as_bytes())).is_err(), "{faulty:.40}");
         }
     }
 }
