@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
 
@@ -11,6 +12,7 @@ use crate::gateway::{ReplyBody, Unread, Worker, serve, turn_away};
 use crate::net::{RequestBody, Service};
 use crate::upstream::{Upstream, UpstreamBody};
 use crate::wire::http1::HeadFault;
+use crate::wire::http2::check_head;
 
 type Reply = Response<ReplyBody<UpstreamBody>>;
 
@@ -26,14 +28,25 @@ impl Service for Serving {
 
     async fn http1(self: Rc<Self>, request: Result<Request<RequestBody>, HeadFault>) -> Reply {
         match request {
-            Ok(_) if !self.room => turn_away(&self.worker, Unread::NoRoom),
+            Ok(_) if !self.room => {
+                let mut reply = turn_away(&self.worker, Unread::NoRoom);
+                reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                reply
+            }
             Ok(request) => serve(&self.worker, request).await,
             Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
         }
     }
 
     async fn http2(self: Rc<Self>, request: Request<Incoming>) -> Reply {
-        if self.room { serve(&self.worker, request).await } else { turn_away(&self.worker, Unread::NoRoom) }
+        if !self.room {
+            return turn_away(&self.worker, Unread::NoRoom);
+        }
+        let (head, body) = request.into_parts();
+        match check_head(&head) {
+            Ok(()) => serve(&self.worker, Request::from_parts(head, body)).await,
+            Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
+        }
     }
 }
 

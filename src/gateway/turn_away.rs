@@ -1,7 +1,6 @@
 //! Requests that are refused before they are read: a head that is none, or no room for it.
 
 use http::Response;
-use http::header::{CONNECTION, HeaderValue};
 
 use super::context::Context;
 use super::refusal::Refusal;
@@ -19,7 +18,7 @@ pub enum Unread {
     NoRoom,
 }
 
-/// The answer to a request that was not read; the connection ends with it.
+/// The answer to a request that was not read. With HTTP/1.1 the connection has to end with it.
 pub fn turn_away<X, B>(worker: &Worker<X>, why: Unread) -> Response<ReplyBody<B>> {
     let refusal = match why {
         Unread::Head(HeadFault::Malformed(how)) => Refusal::hinted(Denial::MalformedRequest, how),
@@ -28,7 +27,5 @@ pub fn turn_away<X, B>(worker: &Worker<X>, why: Unread) -> Response<ReplyBody<B>
         Unread::NoRoom => Denial::Overloaded.into(),
     };
     Context::open(worker.number, &worker.metrics).denied(refusal.denial);
-    let mut response = reply::refuse(&refusal, None);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+    reply::refuse(&refusal, None)
 }

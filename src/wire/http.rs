@@ -115,6 +115,25 @@ pub fn never_forwarded(name: &HeaderName) -> bool {
             .any(|word| name.as_str().contains(word))
 }
 
+/// Whether a header's name becomes one that decides about framing, callers or messages when `_`
+/// is read as `-`, as CGI, WSGI and their like do: whoever stands behind could take it for that.
+#[inline]
+pub fn looks_alike(name: &HeaderName) -> bool {
+    name.as_str().contains('_') && decides(&name.as_str().replace('_', "-"))
+}
+
+fn decides(name: &str) -> bool {
+    matches!(
+        name,
+        "content-length"
+            | "transfer-encoding"
+            | "content-type"
+            | "content-encoding"
+            | "x-api-key"
+            | "last-event-id"
+    ) || name.starts_with("mcp-")
+}
+
 /// The host of an authority without its port: `[::1]:8443` → `[::1]`, `Example.com:1` →
 /// `Example.com`. `None` when it is empty or holds user information.
 #[inline]

@@ -7,6 +7,7 @@
 pub mod fields;
 pub mod http;
 pub mod http1;
+pub mod http2;
 pub mod jsonrpc;
 pub mod mcp;
 pub mod sse;

@@ -13,6 +13,7 @@ mod response;
 pub use answer::{AnswerLength, LAST_CHUNK, write_answer, write_chunk};
 pub use chunked::{Chunked, Piece};
 pub use received::{BodyLength, HeadFault, ReceivedHead, take_received};
+pub(in crate::wire) use received::{OTHER_EXPECTATION, is_continue};
 pub use request::write_request;
 pub use response::{Framing, ResponseHead, take_head};
 

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use memchr::{memchr_iter, memmem};
 
 use crate::base::bounds::REQUEST_HEADERS;
+use crate::wire::http::looks_alike;
 
 /// How the end of a request's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,14 @@ pub enum HeadFault {
     TooLarge,
     /// It did not arrive in time.
     TooSlow,
+}
+
+/// Told where `Expect` asks for what nobody knows.
+pub(in crate::wire) const OTHER_EXPECTATION: &str = "Expect can only be '100-continue'";
+
+/// The one expectation that there is.
+pub(in crate::wire) fn is_continue(value: &[u8]) -> bool {
+    value.eq_ignore_ascii_case(b"100-continue")
 }
 
 const fn malformed<T>(why: &'static str) -> Result<T, HeadFault> {
@@ -104,7 +113,7 @@ fn parse(head: &Bytes) -> Result<ReceivedHead, HeadFault> {
             CONNECTION => told.connection(line.value)?,
             EXPECT => told.expectation(line.value)?,
             _ => {
-                if name.as_str().contains('_') && matters(&name.as_str().replace('_', "-")) {
+                if looks_alike(&name) {
                     return malformed("a header's name has '_' where one that matters has '-'");
                 }
                 let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
@@ -138,19 +147,6 @@ fn target(text: &str, method: &Method) -> Result<Uri, HeadFault> {
         Ok(uri) if visible && form => Ok(uri),
         _ => malformed("the target is neither a path nor an absolute URI"),
     }
-}
-
-/// Headers that decide about framing, routing, callers or messages.
-fn matters(name: &str) -> bool {
-    matches!(
-        name,
-        "content-length"
-            | "transfer-encoding"
-            | "content-type"
-            | "content-encoding"
-            | "x-api-key"
-            | "last-event-id"
-    ) || name.starts_with("mcp-")
 }
 
 /// What the head says of the body and the connection.
@@ -196,8 +192,8 @@ impl Told {
     }
 
     fn expectation(&mut self, value: &[u8]) -> Result<(), HeadFault> {
-        if !value.eq_ignore_ascii_case(b"100-continue") {
-            return malformed("Expect can only be '100-continue'");
+        if !is_continue(value) {
+            return malformed(OTHER_EXPECTATION);
         }
         self.awaits_continue = true;
         Ok(())
