@@ -1,7 +1,10 @@
 //! Open a stream: GET and DELETE, which only the legacy era has.
 //!
 //! GET asks for the server's own messages or resumes a stream, DELETE ends a session. Neither
-//! names anything, so a key that may do anything on the server may do them.
+//! names anything, so a key that may do anything on the server may do them. Neither has a body:
+//! one would not be forwarded, so that client and upstream would have seen different requests.
+
+use http_body::Body;
 
 use super::message::{header_version, single};
 use super::route::{not_allowed, old_transport};
@@ -15,7 +18,10 @@ use crate::wire::mcp::{Era, ProtocolVersion};
 pub(in crate::gateway) struct Stream(());
 
 /// Checks the era of a GET or DELETE.
-pub(in crate::gateway) fn open_stream(fields: &Fields<'_>) -> Result<Stream, Refusal> {
+pub(in crate::gateway) fn open_stream(fields: &Fields<'_>, body: &impl Body) -> Result<Stream, Refusal> {
+    if !body.is_end_stream() {
+        return Err(Refusal::hinted(Denial::MalformedRequest, "only POST has a body here"));
+    }
     single(fields.last_event_id)?;
     match header_version(fields)? {
         HeaderVersion::Known(ProtocolVersion::V2024_11_05) => Err(old_transport()),
