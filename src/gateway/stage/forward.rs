@@ -16,7 +16,7 @@ use crate::gateway::refusal::Refusal;
 use crate::policy::{Server, Verified};
 use crate::upstream::{Exchange, SendFault};
 use crate::wire::http::{LAST_EVENT_ID, SESSION_ID, X_API_KEY, keep_only, passes_upstream};
-use crate::wire::mcp::Era;
+use crate::wire::mcp::{Era, mirror};
 
 /// Sends the request and waits for the head of the answer.
 pub(in crate::gateway) async fn forward<X: Exchange>(
@@ -51,7 +51,7 @@ fn headers(mut headers: HeaderMap, admitted: &Admitted<'_>) -> Result<HeaderMap,
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let era = admitted.era();
     keep_only(&mut headers, |name| *name == HOST || *name == ACCEPT_ENCODING || passes(name, server, era));
-    if headers.values().any(|value| holds_key(value.as_bytes())) {
+    if headers.values().any(|value| tells_key(value.as_bytes())) {
         return Err(Refusal::hinted(
             Denial::MalformedRequest,
             "an API key stands in a header that is forwarded; send it in Authorization or X-API-Key alone",
@@ -65,6 +65,11 @@ fn headers(mut headers: HeaderMap, admitted: &Admitted<'_>) -> Result<HeaderMap,
         headers.insert(name, value.clone());
     }
     Ok(headers)
+}
+
+/// Whether a value holds a key, as it is or behind the markers of a mirrored header.
+fn tells_key(value: &[u8]) -> bool {
+    holds_key(value) || mirror::hidden(value).is_some_and(|hidden| holds_key(&hidden))
 }
 
 fn passes(name: &HeaderName, server: &Server, era: Era) -> bool {

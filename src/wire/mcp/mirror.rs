@@ -16,7 +16,7 @@ const CLOSE: &[u8] = b"?=";
 #[inline]
 pub fn names(value: &[u8], name: &str) -> Option<bool> {
     let value = value.trim_ascii();
-    match value.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)) {
+    match encoded(value) {
         // The engine refuses wrong padding, foreign characters and non-canonical last bits.
         Some(encoded) => {
             let decoded = STANDARD.decode(encoded).ok()?;
@@ -27,15 +27,28 @@ pub fn names(value: &[u8], name: &str) -> Option<bool> {
     }
 }
 
+/// What stands between the markers, as bytes, for whoever searches all that a value says; `None`
+/// for a literal, and for what nobody can decode.
+#[inline]
+pub fn hidden(value: &[u8]) -> Option<Vec<u8>> {
+    encoded(value.trim_ascii()).and_then(|encoded| STANDARD.decode(encoded).ok())
+}
+
+#[inline]
+fn encoded(value: &[u8]) -> Option<&[u8]> {
+    value.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::{hidden, names};
 
     #[test]
     fn literals_and_sentinels() {
         assert_eq!(names(b"echo", "echo"), Some(true));
         assert_eq!(names(b" echo\t", "echo"), Some(true));
         assert_eq!(names(b"Echo", "echo"), Some(false));
+        assert_eq!((hidden(b"=?base64?ZWNobw==?="), hidden(b"ZWNobw==")), (Some(b"echo".to_vec()), None));
         assert_eq!(names("=?base64?w6ljaG8=?=".as_bytes(), "écho"), Some(true));
         // Partial or upper-case markers are literal.
         assert_eq!(names(b"=?BASE64?ZWNobw==?=", "echo"), Some(false));
