@@ -22,6 +22,7 @@ mod corpus;
 mod demo;
 mod differential;
 mod fuzz_corpora;
+mod framing;
 mod house;
 mod keys;
 mod memory;

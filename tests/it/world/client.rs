@@ -129,6 +129,11 @@ impl Connection {
         answer
     }
 
+    /// Sends nothing more; answers can still be read.
+    pub fn finish(&mut self) {
+        let _ = self.stream.get_ref().shutdown(std::net::Shutdown::Write);
+    }
+
     /// Whether the other side has closed.
     pub fn closed(&mut self) -> bool {
         let mut byte = [0];

@@ -64,6 +64,10 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if reader.read_line(&mut head)? == 0 {
+                // What is no request is kept as well, so that nothing that came is overlooked.
+                if !head.is_empty() {
+                    seen.lock().unwrap().push(head);
+                }
                 return Ok(());
             }
         }
