@@ -29,7 +29,12 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn new(name: &str, bytes: String, wants: &[Want]) -> Self {
-        Self { name: name.escape_debug().to_string(), bytes: bytes.into_bytes(), wants: wants.into(), finished: false }
+        Self {
+            name: name.escape_debug().to_string(),
+            bytes: bytes.into_bytes(),
+            wants: wants.into(),
+            finished: false,
+        }
     }
 
     pub(super) fn finished(mut self) -> Self {
@@ -68,7 +73,11 @@ fn run(ground: &Ground, case: &Case) {
             Want::Served => assert_eq!(answer.status, 200, "{name}: {answer:?}"),
             Want::Head(status) => assert_eq!(answer.status, *status, "{name}: {answer:?}"),
             Want::Refused(status, reason) => {
-                assert_eq!((answer.status, answer.reason().as_str()), (*status, *reason), "{name}: {answer:?}");
+                assert_eq!(
+                    (answer.status, answer.reason().as_str()),
+                    (*status, *reason),
+                    "{name}: {answer:?}"
+                );
             }
             Want::Closed => {}
         }
@@ -147,6 +156,8 @@ fn unfinished_requests_end_in_time() {
         assert_eq!(ground.arrived(before, "unfinished"), 0);
     }
     wait_until("the end of all connections", 5, || {
-        crate::admin::get(&ground.gateway, "/metrics").text().contains("tollgate_connections{protocol=\"h1\"} 0")
+        crate::admin::get(&ground.gateway, "/metrics")
+            .text()
+            .contains("tollgate_connections{protocol=\"h1\"} 0")
     });
 }

@@ -121,7 +121,11 @@ fn lengths(parts: &Parts) -> Vec<Case> {
 fn codings(parts: &Parts) -> Vec<Case> {
     let (n, rest) = (parts.length, format!("{:x}\r\n{}\r\n0\r\n\r\n", parts.length, parts.body));
     let mut cases = Vec::new();
-    for good in ["Transfer-Encoding: chunked\r\n", "transfer-encoding:CHUNKED\r\n", "Transfer-Encoding: \tchunked\t\r\n"] {
+    for good in [
+        "Transfer-Encoding: chunked\r\n",
+        "transfer-encoding:CHUNKED\r\n",
+        "Transfer-Encoding: \tchunked\t\r\n",
+    ] {
         cases.push(Case::new(good, parts.post(good, &rest), &[Served]));
     }
     for faulty in [
@@ -173,7 +177,9 @@ fn chunked(parts: &Parts) -> Vec<Case> {
         format!("{n:x};a=b\r\n{body}\r\n0;c\r\n\r\n"),
         format!("{n:x} ; a=\"b\"\r\n{body}\r\n0\r\n\r\n"),
         format!("{n:x}\r\n{body}\r\n0\r\nX: y\r\n\r\n"),
-        format!("{n:x}\r\n{body}\r\n0\r\nContent-Length: 5\r\nHost: evil\r\nAuthorization: Bearer x\r\nMcp-Name: y\r\n\r\n"),
+        format!(
+            "{n:x}\r\n{body}\r\n0\r\nContent-Length: 5\r\nHost: evil\r\nAuthorization: Bearer x\r\nMcp-Name: y\r\n\r\n"
+        ),
         format!("{single}0\r\n\r\n"),
     ] {
         cases.push(Case::new(&good, parts.chunks(&good), &[Served]));
@@ -211,7 +217,12 @@ fn chunked(parts: &Parts) -> Vec<Case> {
     ] {
         cases.push(Case::new(&faulty, parts.chunks(&faulty), &[MALFORMED]));
     }
-    for cut in [format!("{n:x}\r\n{body}\r\n"), format!("{n:x}\r\n{{"), format!("ffffffffffffffff\r\n{body}"), format!("{n:x}\r\n{body}\r\n0\r\n")] {
+    for cut in [
+        format!("{n:x}\r\n{body}\r\n"),
+        format!("{n:x}\r\n{{"),
+        format!("ffffffffffffffff\r\n{body}"),
+        format!("{n:x}\r\n{body}\r\n0\r\n"),
+    ] {
         cases.push(Case::new(&cut, parts.chunks(&cut), &[MALFORMED]).finished());
     }
     cases
@@ -220,7 +231,16 @@ fn chunked(parts: &Parts) -> Vec<Case> {
 fn lines(parts: &Parts) -> Vec<Case> {
     let host = "Host: localhost\r\n";
     let table = [
-        (Served, &["POST /crm/mcp?a=b&api_key=c HTTP/1.1", "POST /crm/mcp?%0d%0aX:y HTTP/1.1", "POST /crm/mcp? HTTP/1.1", "POST http://localhost/crm/mcp HTTP/1.1", "POST https://localhost/crm/mcp?q HTTP/1.1"][..]),
+        (
+            Served,
+            &[
+                "POST /crm/mcp?a=b&api_key=c HTTP/1.1",
+                "POST /crm/mcp?%0d%0aX:y HTTP/1.1",
+                "POST /crm/mcp? HTTP/1.1",
+                "POST http://localhost/crm/mcp HTTP/1.1",
+                "POST https://localhost/crm/mcp?q HTTP/1.1",
+            ][..],
+        ),
         (
             MALFORMED,
             &[
@@ -285,7 +305,14 @@ fn lines(parts: &Parts) -> Vec<Case> {
                 "PRI /crm/mcp HTTP/1.1",
             ],
         ),
-        (HOST, &["POST http://evil.example/crm/mcp HTTP/1.1", "POST http://localhost:81/crm/mcp HTTP/1.1", "POST http://user@localhost/crm/mcp HTTP/1.1"]),
+        (
+            HOST,
+            &[
+                "POST http://evil.example/crm/mcp HTTP/1.1",
+                "POST http://localhost:81/crm/mcp HTTP/1.1",
+                "POST http://user@localhost/crm/mcp HTTP/1.1",
+            ],
+        ),
         (Head(405), &["HEAD /crm/mcp HTTP/1.1"]),
     ];
     let mut cases = Vec::new();
@@ -300,8 +327,27 @@ fn lines(parts: &Parts) -> Vec<Case> {
 
 fn hosts(parts: &Parts) -> Vec<Case> {
     let table = [
-        (Served, &["Host: localhost:80\r\n", "host:localhost\r\n", "Host: LocalHost:8443\r\n", "Host: 127.0.0.1\r\n", "Host: [::1]:1\r\n"][..]),
-        (MALFORMED, &["", "Host: localhost\r\nHost: localhost\r\n", "Host: localhost\r\nhost: evil\r\n", "Host : localhost\r\n", "X: y\r\n Host: localhost\r\n", "Host: localhost\0\r\n"]),
+        (
+            Served,
+            &[
+                "Host: localhost:80\r\n",
+                "host:localhost\r\n",
+                "Host: LocalHost:8443\r\n",
+                "Host: 127.0.0.1\r\n",
+                "Host: [::1]:1\r\n",
+            ][..],
+        ),
+        (
+            MALFORMED,
+            &[
+                "",
+                "Host: localhost\r\nHost: localhost\r\n",
+                "Host: localhost\r\nhost: evil\r\n",
+                "Host : localhost\r\n",
+                "X: y\r\n Host: localhost\r\n",
+                "Host: localhost\0\r\n",
+            ],
+        ),
         (
             HOST,
             &[
@@ -323,7 +369,10 @@ fn hosts(parts: &Parts) -> Vec<Case> {
         ),
     ];
     let line = "POST /crm/mcp HTTP/1.1";
-    table.iter().flat_map(|(want, hosts)| hosts.iter().map(|host| Case::new(host, parts.line(line, host), &[*want]))).collect()
+    table
+        .iter()
+        .flat_map(|(want, hosts)| hosts.iter().map(|host| Case::new(host, parts.line(line, host), &[*want])))
+        .collect()
 }
 
 fn hops(parts: &Parts) -> Vec<Case> {
@@ -343,7 +392,11 @@ fn hops(parts: &Parts) -> Vec<Case> {
     ] {
         cases.push(Case::new(passed, parts.with(passed), &[Served]));
     }
-    for close in ["Connection: close\r\n", "Connection: keep-alive, Close\r\n", "Connection: keep-alive\r\nConnection: close\r\n"] {
+    for close in [
+        "Connection: close\r\n",
+        "Connection: keep-alive, Close\r\n",
+        "Connection: keep-alive\r\nConnection: close\r\n",
+    ] {
         cases.push(Case::new(close, parts.with(close), &[Served, Closed]));
     }
     for faulty in [
@@ -376,7 +429,10 @@ fn routing(parts: &Parts) -> Vec<Case> {
         (format!("Authorization: Bearer {key}\r\n"), keys),
         ("X-API-Key: other\r\n".into(), keys),
         (format!("X-API-Key: {key}\r\nX-API-Key: {key}\r\n"), keys),
-        ("Origin: https://agent.example.com\r\nOrigin: https://agent.example.com\r\n".into(), Refused(403, "origin_denied")),
+        (
+            "Origin: https://agent.example.com\r\nOrigin: https://agent.example.com\r\n".into(),
+            Refused(403, "origin_denied"),
+        ),
         ("Origin: null\r\n".into(), Refused(403, "origin_denied")),
         ("Content-Type: application/json\r\n".into(), MEDIA),
         ("Content-Encoding: gzip\r\n".into(), MEDIA),
@@ -441,8 +497,16 @@ fn several(parts: &Parts) -> Vec<Case> {
         Case::new("an empty line between", format!("{call}\r\n{other}"), &[Served, Served]),
         Case::new("refused and served", format!("{put}{other}"), &[METHOD, Served]),
         Case::new("served and faulty", format!("{call}POST / HTTP/1.0\r\n\r\n{other}"), &[Served, MALFORMED]),
-        Case::new("close and another", format!("{}{other}", parts.with("Connection: close\r\n")), &[Served, Closed]),
-        Case::new("empty chunks and another", format!("{}{other}", parts.chunks("0\r\n\r\n")), &[NO_JSON, Served]),
+        Case::new(
+            "close and another",
+            format!("{}{other}", parts.with("Connection: close\r\n")),
+            &[Served, Closed],
+        ),
+        Case::new(
+            "empty chunks and another",
+            format!("{}{other}", parts.chunks("0\r\n\r\n")),
+            &[NO_JSON, Served],
+        ),
         Case::new("hidden in a refused body", put, &[METHOD]),
         Case::new("hidden behind a wrong path", nowhere, &[NOWHERE]),
         Case::new("hidden in the body", parts.post(&counted, &smuggled), &[NO_JSON]),

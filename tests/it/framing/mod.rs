@@ -5,10 +5,10 @@
 //! case an innocent call is made, whose answer repeats its own body: nobody else's can pass.
 
 //mod flood;
-//mod h2;
+mod h2;
 mod http1;
 mod http1_cases;
-//mod http2;
+mod http2;
 //mod leaks;
 //mod tools;
 //mod upstreams;
@@ -35,7 +35,8 @@ impl Ground {
     fn tls(extra: &str) -> Self {
         let world = World::new(extra, "");
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let (certificate, key) = (world.folder.path().join("server.pem"), world.folder.path().join("server.key"));
+        let (certificate, key) =
+            (world.folder.path().join("server.pem"), world.folder.path().join("server.key"));
         std::fs::write(certificate, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
