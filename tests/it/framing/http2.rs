@@ -273,11 +273,7 @@ fn bodies(ground: &Ground) -> Vec<Case> {
         ),
         ("no body", frame(HEADERS, END_HEADERS | END_STREAM, 1, &usual), Refused(400, "parse_error")),
         // h2 does not look; trailers are dropped whatever they hold.
-        (
-            "trailers with a pseudo-header",
-            [&head[..], &open, &trailers(&[(":path", "/x")])].concat(),
-            Served,
-        ),
+        ("trailers with a pseudo-header", [&head[..], &open, &trailers(&[(":path", "/x")])].concat(), Served),
         (
             "trailers that do not end",
             [&head[..], &open, &frame(HEADERS, END_HEADERS, 1, &block(&[("x", "y")]))].concat(),

@@ -39,6 +39,55 @@ pub(super) fn answer(stream: &mut Stream, head: &str, body: &str) -> Kept {
             send(out, &format!("{SSE}5\r\ndata:\r\n"))?;
             Ok(false)
         }
+        "cut_json" => {
+            send(out, &whole("200 OK", "", ANSWER)[..100])?;
+            Ok(false)
+        }
+        "cut_long" => {
+            let long = whole("200 OK", "", &format!("\"{}\"", "x".repeat(100_000)));
+            send(out, &long[..50_000])?;
+            Ok(false)
+        }
+        "cut_event" => {
+            send(out, &format!("{SSE}100\r\ndata: {{\"jsonrpc\":\"2.0\""))?;
+            Ok(false)
+        }
+        "cut_head" => {
+            send(out, &whole("200 OK", "", ANSWER)[..40])?;
+            Ok(false)
+        }
+        "reset" => {
+            // No length, and no end that was meant as one.
+            send(out, &format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{ANSWER}"))?;
+            pause(50);
+            socket2::SockRef::from(&*out).set_linger(Some(Duration::ZERO))?;
+            Ok(false)
+        }
+        "late_204" => {
+            send(out, &format!("HTTP/1.1 204 No Content\r\nContent-Length: {}\r\n\r\n", ANSWER.len()))?;
+            pause(30);
+            send(out, &whole("200 OK", "", r#"{"of":"another"}"#))
+        }
+        "late_chunk_fault" => {
+            send(out, SSE)?;
+            chunk(out, "data: {}\n\n")?;
+            pause(50);
+            send(out, "zz\r\ndata: x\n\n\r\n0\r\n\r\n")
+        }
+        "endless_interim" => endless(out, "HTTP/1.1 103 Early Hints\r\n\r\n"),
+        "endless_head" => {
+            send(out, "HTTP/1.1 200 OK\r\n")?;
+            endless(out, "X: y\r\n")
+        }
+        "endless_line" => endless(out, "x"),
+        "endless_extensions" => {
+            send(out, SSE)?;
+            endless(out, &format!("1;{}\r\nx\r\n", "e".repeat(1_000)))
+        }
+        "endless_trailers" => {
+            send(out, &format!("{SSE}1\r\nx\r\n0\r\n"))?;
+            endless(out, "X: y\r\n")
+        }
         "silence" => silence(stream),
         "late" => {
             pause(1_000);
@@ -101,6 +150,22 @@ fn at_once(script: &str, head: &str, body: &str) -> String {
         "no_status" => format!("HTTP/1.1 99 Odd\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len()),
         "not_http" => "{\"jsonrpc\":\"2.0\"}\r\n\r\n".into(),
         "bad_chunk" => format!("{SSE}zz\r\ndata: x\n\n\r\n0\r\n\r\n"),
+        "chunk_lf" => format!("{SSE}5\ndata:\n0\n\n"),
+        "chunk_longer" => format!("{SSE}5\r\ndata: {ANSWER}\r\n0\r\n\r\n"),
+        "chunk_overflow" => format!("{SSE}10000000000000005\r\ndata:\r\n0\r\n\r\n"),
+        "mixed_lf" => format!("HTTP/1.1 200 OK\r\nX: y\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len()),
+        "folded" => whole("200 OK", "X-Request-Id: a\r\n b\r\n", ANSWER),
+        "nul" => whole("200 OK", "X-Request-Id: a\0b\r\n", ANSWER),
+        "spaced" => whole("200 OK", "Transfer-Encoding : chunked\r\n", ANSWER),
+        "plus_length" => format!("HTTP/1.1 200 OK\r\nContent-Length: +{}\r\n\r\n{ANSWER}", ANSWER.len()),
+        "coded_twice" => "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".into(),
+        "old_chunks" => "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(),
+        "no_code" => format!("HTTP/1.1 OK\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len()),
+        "version_2" => whole("200 OK", "", ANSWER).replacen("HTTP/1.1", "HTTP/2.0", 1),
+        "interim_body" => format!(
+            "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhello{}",
+            whole("200 OK", "", ANSWER)
+        ),
         "long_chunk" => format!("{SSE}ffffffffffffffff\r\ndata: x\n\n"),
         "body_on_204" => {
             format!("HTTP/1.1 204 No Content\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len())
@@ -156,6 +221,15 @@ fn huge_event(out: &mut TcpStream) -> Kept {
     }
     chunk(out, "\n\n")?;
     send(out, "0\r\n\r\n")
+}
+
+/// Sends the same again and again, until the other side leaves or a bound is reached.
+fn endless(out: &mut TcpStream, text: &str) -> Kept {
+    let piece = text.repeat(4_096 / text.len() + 1);
+    for _ in 0..100_000 {
+        send(out, &piece)?;
+    }
+    Ok(false)
 }
 
 /// Answers nothing until the other side leaves.

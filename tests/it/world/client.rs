@@ -115,6 +115,22 @@ impl Connection {
         self.stream.read(&mut [0; 4096]).ok().filter(|count| *count > 0)
     }
 
+    /// Reads one chunk of a chunked body, the last one too; `None` when it broke off.
+    pub fn piece(&mut self) -> Option<Vec<u8>> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).ok()?;
+        let size = usize::from_str_radix(line.trim(), 16).ok()?;
+        let chunk = self.up_to(size + 2);
+        (chunk.len() == size + 2).then(|| chunk[..size].to_vec())
+    }
+
+    /// Reads this many bytes, or as many as come.
+    pub fn up_to(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.stream.by_ref().take(count as u64).read_to_end(&mut bytes);
+        bytes
+    }
+
     /// Reads a whole answer.
     pub fn answer(&mut self) -> Answer {
         let mut answer = self.head();
