@@ -69,8 +69,10 @@ impl Client {
         let name = ServerName::try_from("localhost").unwrap();
         let tls = ClientConnection::new(Arc::new(config()), name).unwrap();
         let mut client = Self { stream: StreamOwned::new(tls, tcp), next: 1, ended: false };
-        let payload: Vec<u8> = settings
+        // Without a table of headers, no answer can refer to one before it.
+        let payload: Vec<u8> = [(1, 0)]
             .iter()
+            .chain(settings)
             .flat_map(|(id, value)| id.to_be_bytes().into_iter().chain(value.to_be_bytes()))
             .collect();
         client.send(&[PREFACE, &frame(SETTINGS, 0, 0, &payload)].concat());

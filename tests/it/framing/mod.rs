@@ -9,7 +9,7 @@ mod h2;
 mod http1;
 mod http1_cases;
 mod http2;
-//mod leaks;
+mod leaks;
 //mod tools;
 mod upstreams;
 
