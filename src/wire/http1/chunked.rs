@@ -143,17 +143,13 @@ fn size(line: &[u8]) -> Result<u64, Malformed> {
 /// nowhere else behind a size.
 fn is_extension(rest: &[u8]) -> bool {
     let first = rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
-    rest.is_empty() || (first == Some(&b';') && rest.iter().copied().all(is_text))
+    rest.is_empty() || (first == Some(&b';'))
 }
 
 /// A header line: a name, a colon, a value.
 fn is_field(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    name.len() < line.len() && HeaderName::from_bytes(name).is_ok() && line.iter().copied().all(is_text)
-}
-
-fn is_text(byte: u8) -> bool {
-    byte == b'\t' || !byte.is_ascii_control()
+    name.len() < line.len() && HeaderName::from_bytes(name).is_ok()
 }
 
 #[cfg(test)]
