@@ -1,5 +1,5 @@
-//! What the tests need beside cargo: Python and Node with the official clients, valgrind, and
-//! programs of the registry.
+//! What the tests need beside cargo: Python and Node with the official clients, valgrind, h2load,
+//! slowhttptest, and programs of the registry.
 //!
 //! Everything goes below `target/test-environment`, except packages of the system, which are
 //! installed only where they are missing and the user may. Nothing is installed twice.
@@ -42,8 +42,8 @@ pub(crate) fn cargo_deny_path() -> std::path::PathBuf {
     environment().join("tools/bin/cargo-deny")
 }
 
-/// Interpreters and valgrind.
-fn system() -> Done {
+/// Interpreters and tools.
+pub(crate) fn system() -> Done {
     let mut missing = Vec::new();
     if !works("python3", &["-c", "import venv, ensurepip"]) {
         missing.extend(["python3", "python3-venv"]);
@@ -56,6 +56,12 @@ fn system() -> Done {
     }
     if !works("valgrind", &["--version"]) {
         missing.push("valgrind");
+    }
+    if !works("h2load", &["--version"]) {
+        missing.push("nghttp2-client");
+    }
+    if !works("sh", &["-c", "command -v slowhttptest"]) {
+        missing.push("slowhttptest");
     }
     packages(&missing)
 }

@@ -13,8 +13,9 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 7] = [
+const AREAS: [Area; 8] = [
     ("clients", clients),
+    ("framing", framing),
     ("keys", keys),
     ("neighbours", neighbours),
     ("overhead", overhead),
@@ -84,6 +85,20 @@ fn released(area: &str, filters: &[&str], words: &[&str]) -> Done {
 fn timing() -> Done {
     let said = lines("time of refused keys", cargo(&["bench", "--bench", "timing"]))?;
     keep("timing.txt", &said, |line| line.contains(" ns"))
+}
+
+/// HTTP byte by byte and frame by frame, floods, and the tools of others.
+fn framing() -> Done {
+    install::system()?;
+    let mut tests = cargo(&["test", "--test", "it", "framing::", "--", "--nocapture", "--test-threads=1"]);
+    tests.env("TOLLGATE_TEST_STRENGTH", "full");
+    let said = lines("framing, full counts", tests)?;
+    // The name of a test stands on one line with the first that it measured.
+    let told = |line: &String| match line.split_once("measured: ") {
+        Some((_, measured)) => Some(measured.to_owned()),
+        None => line.starts_with("test result: ").then(|| line.clone()),
+    };
+    keep("framing.txt", &said.iter().filter_map(told).collect::<Vec<_>>(), |_| true)
 }
 
 /// Every stage of the request path beside its naive version, in time and in instructions.

@@ -171,11 +171,11 @@ fn floods_harm_nobody_else() {
         },
     ];
     for flood in floods {
-        run(&ground, &flood);
+        println!("measured: flood, {}", run(&ground, &flood));
     }
 }
 
-fn run(ground: &Ground, flood: &Flood<'_>) {
+fn run(ground: &Ground, flood: &Flood<'_>) -> String {
     let name = flood.name;
     let times = strength(flood.times.0, flood.times.1);
     let mut beside = Client::open(ground.gateway.address);
@@ -199,7 +199,8 @@ fn run(ground: &Ground, flood: &Flood<'_>) {
     ground.calm(&mut beside, name);
     most = most.max(ground.resident().saturating_sub(before));
     assert!(most <= MOST, "{name}: memory grew by {most} bytes");
-    println!("flood: {name}: {number} times, connection ended: {ended}, memory grew by {} KiB", most / 1024);
+    let ended = if ended { "ended" } else { "lives on" };
+    format!("{name}: {number} times, the connection {ended}, memory grew by {} KiB", most / 1024)
 }
 
 impl Ground {
@@ -252,7 +253,7 @@ fn answers_that_nobody_reads_are_given_up() {
         ground.calm(&mut beside, tool);
         let grown = ground.resident().saturating_sub(before);
         assert!(grown <= MOST, "{tool}, window {window}: memory grew by {grown} bytes");
-        println!("unread: {tool}, window {window}: memory grew by {} KiB", grown / 1024);
+        println!("measured: unread answers, {tool}, window {window}: memory grew by {} KiB", grown / 1024);
         for client in &mut clients {
             assert!(client.ends_within(Duration::from_secs(8)), "{tool}, window {window}: still open");
         }

@@ -1,6 +1,7 @@
 //! HTTP/1.1 at the level of bytes: every case is one connection, judged by its answers, by what
 //! the upstream saw, and by what the connection does next.
 
+use super::http1_bodies::one_by_one;
 use super::http1_cases;
 use super::{Ground, wait_until};
 use crate::world::call;
@@ -51,6 +52,7 @@ fn one_clean_request_or_a_refusal() {
     for case in &cases {
         run(&ground, case);
     }
+    println!("measured: HTTP/1.1, {} cases, each one clean request or a refusal", cases.len());
 }
 
 fn run(ground: &Ground, case: &Case) {
@@ -128,7 +130,7 @@ fn heads_and_bodies_may_come_byte_by_byte() {
     let ground = Ground::new("");
     let body = call("crm.read_x");
     let mut connection = ground.gateway.connect();
-    let chunks: String = body.chars().map(|letter| format!("1\r\n{letter}\r\n")).collect();
+    let chunks = one_by_one(&body);
     let whole = crate::world::call_bytes(&ground.key, "crm.read_x")
         .replace(&format!("Content-Length: {}", body.len()), "Transfer-Encoding: chunked")
         .replace(&body, &format!("{chunks}0\r\nX: y\r\n\r\n"));

@@ -1,23 +1,25 @@
-//! The cases of HTTP/1.1: what is sent, byte for byte, and what must come of it.
+//! The cases of HTTP/1.1 that are about heads: what is sent, byte for byte, and what must come of
+//! it. Those about lengths and chunks stand in a file of their own.
 
 use super::http1::Want::{Closed, Head, Refused, Served};
 use super::http1::{Case, Want};
+use super::http1_bodies;
 use crate::world::{call, call_bytes};
 
-const MALFORMED: Want = Refused(400, "malformed_request");
+pub(super) const MALFORMED: Want = Refused(400, "malformed_request");
 const HOST: Want = Refused(421, "host_denied");
 const NOWHERE: Want = Refused(404, "route_unknown");
 const METHOD: Want = Refused(405, "method_not_allowed");
 const MEDIA: Want = Refused(415, "unsupported_media_type");
 const MISMATCH: Want = Refused(400, "header_mismatch");
 const TOO_LARGE: Want = Refused(431, "headers_too_large");
-const NO_JSON: Want = Refused(400, "parse_error");
+pub(super) const NO_JSON: Want = Refused(400, "parse_error");
 
 /// The parts that cases are made of.
-struct Parts {
-    key: String,
-    body: String,
-    length: usize,
+pub(super) struct Parts {
+    pub(super) key: String,
+    pub(super) body: String,
+    pub(super) length: usize,
 }
 
 impl Parts {
@@ -30,7 +32,7 @@ impl Parts {
     }
 
     /// A POST with these lines, and whatever stands behind its head.
-    fn post(&self, lines: &str, rest: &str) -> String {
+    pub(super) fn post(&self, lines: &str, rest: &str) -> String {
         format!("POST /crm/mcp HTTP/1.1\r\nHost: localhost\r\n{}{lines}\r\n{rest}", self.usual())
     }
 
@@ -40,7 +42,7 @@ impl Parts {
     }
 
     /// A call whose body is sent in these chunks.
-    fn chunks(&self, rest: &str) -> String {
+    pub(super) fn chunks(&self, rest: &str) -> String {
         self.post("Transfer-Encoding: chunked\r\n", rest)
     }
 
@@ -54,177 +56,14 @@ impl Parts {
 pub(super) fn all(key: &str) -> Vec<Case> {
     let body = call("crm.read_x");
     let parts = Parts { key: key.into(), length: body.len(), body };
-    let mut cases = lengths(&parts);
-    cases.extend(codings(&parts));
-    cases.extend(chunked(&parts));
+    let mut cases = http1_bodies::lengths(&parts);
+    cases.extend(http1_bodies::codings(&parts));
+    cases.extend(http1_bodies::chunked(&parts));
     cases.extend(lines(&parts));
     cases.extend(hosts(&parts));
     cases.extend(hops(&parts));
     cases.extend(routing(&parts));
     cases.extend(several(&parts));
-    cases
-}
-
-fn lengths(parts: &Parts) -> Vec<Case> {
-    let n = parts.length;
-    let mut cases = Vec::new();
-    for good in [
-        format!("content-length:{n}\r\n"),
-        format!("Content-Length: \t {n} \t\r\n"),
-        format!("Content-Length: 000{n}\r\n"),
-    ] {
-        cases.push(Case::new(&good, parts.post(&good, &parts.body), &[Served]));
-    }
-    for faulty in [
-        format!("Content-Length: {n}\r\nContent-Length: {n}\r\n"),
-        format!("Content-Length: {n}\r\nContent-Length: 5\r\n"),
-        format!("Content-Length: 5\r\ncontent-length: {n}\r\n"),
-        format!("Content-Length: {n}, {n}\r\n"),
-        format!("Content-Length: {n},\r\n"),
-        format!("Content-Length: +{n}\r\n"),
-        format!("Content-Length: -{n}\r\n"),
-        format!("Content-Length: 0x{n:x}\r\n"),
-        format!("Content-Length: {n}.0\r\n"),
-        format!("Content-Length: {n} {n}\r\n"),
-        format!("Content-Length: {n};x\r\n"),
-        format!("Content-Length: \"{n}\"\r\n"),
-        format!("Content-Length: {n}\0\r\n"),
-        format!("Content-Length: \x0b{n}\r\n"),
-        format!("Content-Length : {n}\r\n"),
-        format!("Content-Length\t: {n}\r\n"),
-        format!("Content-Length:\r\n {n}\r\n"),
-        format!(" Content-Length: {n}\r\n"),
-        format!("\tContent-Length: {n}\r\n"),
-        format!("Content_Length: 5\r\nContent-Length: {n}\r\n"),
-        format!("X: y\nContent-Length: {n}\r\n"),
-        format!("X: y\rContent-Length: {n}\r\n"),
-        format!("Content-Length: {n}\n"),
-        "Content-Length:\r\n".into(),
-        "Content-Length: \u{ff15}\r\n".into(),
-        "Content-Length: 18446744073709551616\r\n".into(),
-        "Content-Length: 99999999999999999999999999\r\n".into(),
-    ] {
-        cases.push(Case::new(&faulty, parts.post(&faulty, &parts.body), &[MALFORMED]));
-    }
-    let large = Refused(413, "body_too_large");
-    for length in ["4194305", "18446744073709551615"] {
-        let lines = format!("Content-Length: {length}\r\n");
-        cases.push(Case::new(&lines, parts.post(&lines, ""), &[large]));
-    }
-    // What stands behind a request without a body is the next one, and this is none.
-    cases.push(Case::new("no length", parts.post("", &parts.body), &[NO_JSON, Closed]).finished());
-    let short = parts.post(&format!("Content-Length: {}\r\n", n + 5), &parts.body);
-    cases.push(Case::new("a body that breaks off", short, &[MALFORMED]).finished());
-    cases
-}
-
-fn codings(parts: &Parts) -> Vec<Case> {
-    let (n, rest) = (parts.length, format!("{:x}\r\n{}\r\n0\r\n\r\n", parts.length, parts.body));
-    let mut cases = Vec::new();
-    for good in [
-        "Transfer-Encoding: chunked\r\n",
-        "transfer-encoding:CHUNKED\r\n",
-        "Transfer-Encoding: \tchunked\t\r\n",
-    ] {
-        cases.push(Case::new(good, parts.post(good, &rest), &[Served]));
-    }
-    for faulty in [
-        format!("Content-Length: {n}\r\nTransfer-Encoding: chunked\r\n"),
-        format!("Transfer-Encoding: chunked\r\nContent-Length: {n}\r\n"),
-        "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n".into(),
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n".into(),
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n".into(),
-        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n".into(),
-        "Transfer-Encoding: chunked, chunked\r\n".into(),
-        "Transfer-Encoding: gzip, chunked\r\n".into(),
-        "Transfer-Encoding: chunked, gzip\r\n".into(),
-        "Transfer-Encoding: ,chunked\r\n".into(),
-        "Transfer-Encoding: chunked,\r\n".into(),
-        "Transfer-Encoding: identity\r\n".into(),
-        "Transfer-Encoding: xchunked\r\n".into(),
-        "Transfer-Encoding: chunkedx\r\n".into(),
-        "Transfer-Encoding: chunked;q=1\r\n".into(),
-        "Transfer-Encoding: \"chunked\"\r\n".into(),
-        "Transfer-Encoding: c\u{212a}unked\r\n".into(),
-        "Transfer-Encoding:\r\n".into(),
-        "Transfer-Encoding : chunked\r\n".into(),
-        "Transfer-Encoding\t: chunked\r\n".into(),
-        " Transfer-Encoding: chunked\r\n".into(),
-        "Transfer-Encoding:\r\n chunked\r\n".into(),
-        "Transfer-Encoding: chunked\r\n \r\n".into(),
-        "Transfer-Encoding: \x0bchunked\r\n".into(),
-        "Transfer-Encoding: chunked\x0c\r\n".into(),
-        "Transfer-Encoding: chunked\0\r\n".into(),
-        "Transfer-Encoding\0: chunked\r\n".into(),
-        "\0Transfer-Encoding: chunked\r\n".into(),
-        "Transfer-Encoding: chunked\n".into(),
-        format!("Transfer_Encoding: chunked\r\nContent-Length: {n}\r\n"),
-        format!("X: y\nTransfer-Encoding: chunked\r\nContent-Length: {n}\r\n"),
-        format!("X: y\rTransfer-Encoding: chunked\r\nContent-Length: {n}\r\n"),
-    ] {
-        cases.push(Case::new(&faulty, parts.post(&faulty, &rest), &[MALFORMED]));
-    }
-    cases
-}
-
-fn chunked(parts: &Parts) -> Vec<Case> {
-    let (n, body) = (parts.length, &parts.body);
-    let single: String = body.chars().map(|letter| format!("1\r\n{letter}\r\n")).collect();
-    let mut cases = Vec::new();
-    for good in [
-        format!("{n:X}\r\n{body}\r\n0\r\n\r\n"),
-        format!("000{n:x}\r\n{body}\r\n000\r\n\r\n"),
-        format!("{n:x};a=b\r\n{body}\r\n0;c\r\n\r\n"),
-        format!("{n:x} ; a=\"b\"\r\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x}\r\n{body}\r\n0\r\nX: y\r\n\r\n"),
-        format!(
-            "{n:x}\r\n{body}\r\n0\r\nContent-Length: 5\r\nHost: evil\r\nAuthorization: Bearer x\r\nMcp-Name: y\r\n\r\n"
-        ),
-        format!("{single}0\r\n\r\n"),
-    ] {
-        cases.push(Case::new(&good, parts.chunks(&good), &[Served]));
-    }
-    let smuggled = call_bytes(&parts.key, "crm.read_smuggled");
-    for faulty in [
-        format!("+{n:x}\r\n{body}\r\n0\r\n\r\n"),
-        format!("-{n:x}\r\n{body}\r\n0\r\n\r\n"),
-        format!("0x{n:x}\r\n{body}\r\n0\r\n\r\n"),
-        format!(" {n:x}\r\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x} \r\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x}\x0c\r\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x}\r\r\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x}\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x}\r\n{body}\n0\r\n\r\n"),
-        format!("{n:x}\r\n{body}\r\r0\r\n\r\n"),
-        format!("{n:x}\r\n{body}0\r\n\r\n"),
-        format!("{n:x}\r\n{body}\r\n0\n\r\n"),
-        format!("{n:x}\r\n{body}\r\n0\r\n\n"),
-        format!("{n:x};a\nb\r\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x};a\rb\r\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x};\0\r\n{body}\r\n0\r\n\r\n"),
-        format!("{n:x};{}\r\n{body}\r\n0\r\n\r\n", "e".repeat(5_000)),
-        format!("{n:x}\r\n{body}\r\n0\r\nX: y\nZ: a\r\n\r\n"),
-        format!("{n:x}\r\n{body}\r\n0\r\nX: y\r\n z\r\n\r\n"),
-        format!("{n:x}\r\n{body}\r\n0\r\nno trailer\r\n\r\n"),
-        format!("{n:x}\r\n{body}\r\n0\r\n{}\r\n", "X: y\r\n".repeat(5_000)),
-        format!("{:x}\r\n{body}\r\n0\r\n\r\n", n - 1),
-        format!("{:x}\r\n{body}\r\n0\r\n\r\n", n + 1),
-        format!("5\r\n{smuggled}\r\n0\r\n\r\n"),
-        format!("zz\r\n{body}\r\n0\r\n\r\n"),
-        format!("\r\n{body}\r\n0\r\n\r\n"),
-        format!("0000000000000000{n:x}\r\n{body}\r\n0\r\n\r\n"),
-        format!("10000000000000000\r\n{body}\r\n0\r\n\r\n"),
-    ] {
-        cases.push(Case::new(&faulty, parts.chunks(&faulty), &[MALFORMED]));
-    }
-    for cut in [
-        format!("{n:x}\r\n{body}\r\n"),
-        format!("{n:x}\r\n{{"),
-        format!("ffffffffffffffff\r\n{body}"),
-        format!("{n:x}\r\n{body}\r\n0\r\n"),
-    ] {
-        cases.push(Case::new(&cut, parts.chunks(&cut), &[MALFORMED]).finished());
-    }
     cases
 }
 

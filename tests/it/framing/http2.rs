@@ -29,6 +29,7 @@ const MISMATCH: Want = Refused(400, "header_mismatch");
 
 type Fields = Vec<(String, String)>;
 
+#[derive(Clone)]
 struct Case {
     name: String,
     /// Frames on stream 1, made of the usual headers and body.
@@ -85,7 +86,7 @@ fn one_clean_request_or_a_refusal() {
         match want {
             Served => assert_eq!(outcome.reason().0, 200, "{name}: {outcome:?}"),
             Refused(status, reason) => {
-                assert_eq!(outcome.reason(), (*status, (*reason).into()), "{name}: {outcome:?}")
+                assert_eq!(outcome.reason(), (*status, (*reason).into()), "{name}: {outcome:?}");
             }
             Broken => assert!(matches!(outcome, Outcome::Reset(_) | Outcome::Ended), "{name}: {outcome:?}"),
             RefusedOrBroken => assert!(outcome.reason().0 != 200, "{name}: {outcome:?}"),
@@ -100,12 +101,7 @@ fn one_clean_request_or_a_refusal() {
         }
         ground.innocent_h2(&mut beside, name);
     }
-}
-
-impl Clone for Case {
-    fn clone(&self) -> Self {
-        Self { name: self.name.clone(), frames: self.frames.clone(), want: self.want }
-    }
+    println!("measured: HTTP/2, {} cases, each one clean request or a refusal", cases.len());
 }
 
 /// Cases that differ in their headers.
@@ -155,7 +151,7 @@ fn heads(ground: &Ground) -> Vec<Case> {
         let mut fields = usual.clone();
         match value {
             Some(value) => {
-                fields.iter_mut().filter(|field| field.0 == name).for_each(|field| field.1 = value.into())
+                fields.iter_mut().filter(|field| field.0 == name).for_each(|field| field.1 = value.into());
             }
             None => fields.retain(|field| field.0 != name),
         }
@@ -299,7 +295,7 @@ fn bodies(ground: &Ground) -> Vec<Case> {
         ("data on the connection", frame(DATA, 0, 0, b"x"), Broken),
         ("a head on an even stream", frame(HEADERS, END_HEADERS | END_STREAM, 2, &usual), Broken),
         ("a head on the connection", frame(HEADERS, END_HEADERS | END_STREAM, 0, &usual), Broken),
-        ("a frame too long", frame(DATA, 0, 1, &[0; 16_385]), Broken),
+        ("a frame too long", frame(DATA, 0, 1, &vec![0; 16_385]), Broken),
         (
             "a header table that is none",
             frame(HEADERS, END_HEADERS | END_STREAM, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),

@@ -7,10 +7,11 @@
 mod flood;
 mod h2;
 mod http1;
+mod http1_bodies;
 mod http1_cases;
 mod http2;
 mod leaks;
-//mod tools;
+mod tools;
 mod upstreams;
 
 use std::collections::BTreeSet;

@@ -93,6 +93,7 @@ fn nobody_gets_a_whole_answer_of_a_broken_upstream_nor_anybody_elses() {
         let calls = if matches!(want, Cut) { 3 } else { 4 };
         assert_eq!(ground.arrived(before, script), calls, "{script}: nothing is asked twice");
     }
+    println!("measured: misbehaving upstreams, {} cases, over each protocol", CASES.len());
 }
 
 /// A second answer that comes after the next request was sent looks like the answer to that:
