@@ -35,8 +35,10 @@ pub fn read(head: &[u8]) -> Option<Lines<'_>> {
     if lines.iter().any(|line| line.iter().any(control)) {
         return None;
     }
-    let mut parts = std::str::from_utf8(lines[0]).ok()?.splitn(3, ' ');
-    let first = [parts.next()?, parts.next()?, parts.next().unwrap_or_default()];
+    // The third part of an answer is words for people, of any bytes.
+    let mut parts = lines[0].splitn(3, |byte| *byte == b' ');
+    let mut text = || std::str::from_utf8(parts.next().unwrap_or_default()).ok();
+    let first = [text()?, text()?, text().unwrap_or_default()];
     let headers = lines[1..].iter().map(|line| header(line)).collect::<Option<_>>()?;
     Some(Lines { first, headers })
 }
