@@ -97,7 +97,7 @@ pub fn check(body: &[u8]) {
         let (data, end) = feed(&parts, number % 2 == 0);
         match &expected {
             Ok((whole, follows)) => {
-                assert_eq!((&data, end), (whole, Ok(*follows)), "{}", body.escape_ascii())
+                assert_eq!((&data, end), (whole, Ok(*follows)), "{}", body.escape_ascii());
             }
             Err(()) => assert_eq!(end, Err(()), "{}", body.escape_ascii()),
         }

@@ -115,7 +115,7 @@ fn target(text: &str, head: &ReceivedHead) {
     } else if let Some((scheme, rest)) = text.split_once("://") {
         let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         assert_eq!(
-            (head.uri.scheme_str(), head.uri.authority().map(|a| a.as_str())),
+            (head.uri.scheme_str(), head.uri.authority().map(http::uri::Authority::as_str)),
             (Some(scheme), Some(authority))
         );
         assert_eq!(path, Some(if after.is_empty() { "/" } else { after }), "{text}");

@@ -92,6 +92,8 @@ impl Lines<'_> {
     pub fn are(&self, map: &http::HeaderMap, aside: &[&str]) -> bool {
         let rest: Vec<_> = self.headers.iter().filter(|(name, _)| !aside.contains(&name.as_str())).collect();
         rest.len() == map.len()
-            && rest.iter().all(|(name, _)| map.get_all(name).iter().map(|v| v.as_bytes()).eq(self.all(name)))
+            && rest
+                .iter()
+                .all(|(name, _)| map.get_all(name).iter().map(http::HeaderValue::as_bytes).eq(self.all(name)))
     }
 }

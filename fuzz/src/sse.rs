@@ -14,7 +14,7 @@ pub fn check(stream: &[u8]) {
     let whole = split(&[stream]);
     for parts in cuts::runs(stream).chain([vec![stream]]) {
         let told: Vec<_> =
-            split(&parts).iter().filter_map(|event| data(event).map(|data| data.into_owned())).collect();
+            split(&parts).iter().filter_map(|event| data(event).map(std::borrow::Cow::into_owned)).collect();
         assert_eq!(told, wanted, "{}", stream.escape_ascii());
     }
     // Fewer bytes than a mark has are not split.
