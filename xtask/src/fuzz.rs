@@ -61,7 +61,13 @@ fn fuzz_one(target: &str, seconds: u64) -> Done<String> {
     command.arg(&found).args(started_from.iter().filter(|folder| root().join(folder).is_dir())).arg("--");
     command.arg(format!("-max_total_time={seconds}")).arg(format!("-max_len={LONGEST}"));
     command.arg(format!("-dict=fuzz/dict/{target}.dict"));
-    command.args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"]);
+    command.args([
+        "-timeout=10",
+        "-rss_limit_mb=2048",
+        "-print_final_stats=1",
+        "-verbosity=0",
+        "-print_funcs=0",
+    ]);
     println!("== fuzz {target} for {seconds} s");
     let mut child =
         command.stderr(Stdio::piped()).spawn().map_err(|fault| format!("fuzz {target}: {fault}"))?;
