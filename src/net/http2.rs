@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::{ClientStream, ConnectionParams};
 use super::stop::Stop;
 use super::task::LocalExecutor;
+use super::turns::Turns;
 
 /// Streams that one connection may have open; what Envoy's edge profile recommends.
 const STREAMS: u32 = 100;
@@ -67,7 +68,7 @@ where
         // A client that vanished answers no ping.
         .keep_alive_interval(params.idle)
         .keep_alive_timeout(params.head)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Turns::new(stream)), service);
     let (mut connection, mut stop) = (pin!(connection), pin!(stop));
     let mut look = pin!(sleep_until(open.next_look(Instant::now(), params)));
     let mut stopping = false;

@@ -10,6 +10,7 @@ pub mod listen;
 mod stop;
 pub mod task;
 pub mod tls;
+mod turns;
 
 pub use connection::{ConnectionParams, Service, serve_connection};
 pub use http1::{DateCache, RequestBody};
