@@ -1,6 +1,7 @@
 //! How much memory the process holds, looked at a few times a second.
 //!
-//! It tells whoever takes work in; it never frees or refuses anything itself.
+//! It tells whoever takes work in, and has the allocator give back what is free; it never
+//! refuses anything itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +46,8 @@ impl MemoryWatch {
 
 /// Has the allocator return what was freed a second ago. mimalloc does so only on the occasion
 /// of another large block coming or going, and a gateway that has become idle has none: what a
-/// flood of requests took would stay with the process. No page of the block is touched.
+/// flood of requests took would stay with the process, and one above its ceiling would refuse for
+/// ever. No page of the block is touched.
 fn give_back() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
