@@ -18,8 +18,8 @@ const CARGO_FUZZ: &str = "0.13.2";
 /// Installs all of it.
 pub(crate) fn everything() -> Done {
     system()?;
-    python()?;
-    typescript()?;
+    ["python", "python1"].into_iter().try_for_each(python)?;
+    ["typescript", "typescript2"].into_iter().try_for_each(typescript)?;
     tool("cargo-deny", CARGO_DENY)?;
     tool("gungraun-runner", GUNGRAUN)
 }
@@ -88,9 +88,10 @@ fn packages(missing: &[&str]) -> Done {
     run(&format!("install {wanted}"), apt(&[&install[..], missing].concat()))
 }
 
-/// A virtual environment with the official Python client.
-fn python() -> Done {
-    let (wanted, venv) = (root().join("tests/clients/python/requirements.txt"), environment().join("python"));
+/// A virtual environment with the official Python client of one line.
+fn python(line: &str) -> Done {
+    let wanted = root().join(format!("tests/clients/{line}/requirements.txt"));
+    let venv = environment().join(line);
     once(&wanted, &venv.join("installed"), || {
         let venv = venv.display().to_string();
         run("make a Python environment", program("python3", &["-m", "venv", "--clear", &venv]))?;
@@ -100,14 +101,18 @@ fn python() -> Done {
     })
 }
 
-/// The official TypeScript client, from the lock file.
-fn typescript() -> Done {
-    let (from, to) = (root().join("tests/clients/typescript"), environment().join("typescript"));
+/// The official TypeScript client of one line, from its lock file, with its driver beside it:
+/// Node looks for packages from where a module is.
+fn typescript(line: &str) -> Done {
+    let (clients, to) = (root().join("tests/clients"), environment().join(line));
     std::fs::create_dir_all(&to).map_err(|fault| format!("{}: {fault}", to.display()))?;
-    for file in ["package.json", "package-lock.json", "drive.mjs"] {
-        std::fs::copy(from.join(file), to.join(file)).map_err(|fault| format!("{file}: {fault}"))?;
+    let shared = ["report.mjs", "scenarios.mjs"].map(|file| ("typescript", file));
+    let own = ["package.json", "package-lock.json", "drive.mjs"].map(|file| (line, file));
+    for (from, file) in shared.into_iter().chain(own) {
+        std::fs::copy(clients.join(from).join(file), to.join(file))
+            .map_err(|fault| format!("{file}: {fault}"))?;
     }
-    once(&from.join("package-lock.json"), &to.join("installed"), || {
+    once(&to.join("package-lock.json"), &to.join("installed"), || {
         let mut npm = program("npm", &["ci", "--no-audit", "--no-fund", "--silent"]);
         npm.current_dir(&to);
         run("install the TypeScript client", npm)

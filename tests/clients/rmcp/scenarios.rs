@@ -3,22 +3,23 @@
 //! It must never go around the client: every step is a call of its public
 //! interface, as an application would make it.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rmcp::RoleClient;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ContentBlock, GetPromptRequestParams, ProgressNotificationParam,
-    ReadResourceRequestParams, ResourceContents,
+    CallToolRequestParams, CallToolResult, ContentBlock, GetPromptRequestParams, ReadResourceRequestParams,
+    ResourceContents,
 };
-use rmcp::service::{NotificationContext, RunningService, ServiceError};
-use rmcp::{ClientHandler, RoleClient};
+use rmcp::service::{RunningService, ServiceError};
 use serde_json::{Value, json};
 
-use crate::Fault;
 use crate::report::Report;
+use crate::watch::Watch;
+use crate::{Fault, depot};
 
-/// The scenarios by name.
-pub(super) const NAMES: [&str; 4] = ["full", "forbidden", "connect", "cancel"];
+/// The scenarios by name; the last three need the depot behind, all but those and `cancel` the
+/// demo's notebook.
+pub(super) const NAMES: [&str; 7] = ["full", "forbidden", "connect", "cancel", "ask", "follow", "resume"];
 
 /// A cancelled call that takes longer than this to return was not cancelled.
 const PROMPT: Duration = Duration::from_secs(2);
@@ -26,34 +27,17 @@ const PROMPT: Duration = Duration::from_secs(2);
 const NOTICE: Duration = Duration::from_secs(8);
 const GIVE_UP_AFTER: Duration = Duration::from_millis(500);
 
-type Session = RunningService<RoleClient, Watch>;
-
-/// Notes when progress arrives, to tell streaming from buffering.
-#[derive(Clone, Default)]
-pub(super) struct Watch(Arc<Mutex<Vec<Instant>>>);
-
-impl Watch {
-    fn arrivals(&self) -> Vec<Instant> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl ClientHandler for Watch {
-    async fn on_progress(
-        &self,
-        _progress: ProgressNotificationParam,
-        _context: NotificationContext<RoleClient>,
-    ) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
-    }
-}
+pub(super) type Session = RunningService<RoleClient, Watch>;
 
 /// Runs one of [`NAMES`].
-pub(super) async fn run(name: &str, session: &Session, report: &Report) -> Result<(), Fault> {
+pub(super) async fn run(name: &str, session: &Session, report: &Report, modern: bool) -> Result<(), Fault> {
     match name {
         "full" => full(session, report).await,
         "forbidden" => forbidden(session, report).await,
         "cancel" => cancel(session, report).await,
+        "ask" => depot::ask(session, report).await,
+        "follow" => depot::follow(session, report, modern).await,
+        "resume" => depot::resume(session, report).await,
         _ => connect(session, report).await,
     }
 }
@@ -110,8 +94,9 @@ async fn streaming(session: &Session, report: &Report) -> Result<(), Fault> {
     let built = call(session, "report_build", &json!({ "steps": 5 })).await?;
     let result_ms = millis(start.elapsed());
     report.step("report_build", text_of(&built));
+    let progress = session.service().progress();
     let arrivals: Vec<u64> =
-        session.service().arrivals().iter().map(|at| millis(at.saturating_duration_since(start))).collect();
+        progress.iter().map(|(at, _)| millis(at.saturating_duration_since(start))).collect();
     report.set(
         "progress",
         json!({
@@ -136,52 +121,52 @@ async fn connect(session: &Session, report: &Report) -> Result<(), Fault> {
 }
 
 async fn cancel(session: &Session, report: &Report) -> Result<(), Fault> {
-    let before = cancelled_waits(session).await;
+    let tools = session.list_all_tools().await?;
+    let status = tools.into_iter().map(|tool| tool.name.into_owned()).find(|name| name.ends_with("_status"));
+    let status = status.ok_or("no tool tells what became of waits")?;
+    let before = counted(session, &status, "waits_cancelled").await.ok_or("no count of cancelled waits")?;
     let start = Instant::now();
     // Dropping the call is how this client is told to give it up.
     let twenty = json!({ "seconds": 20 });
     let given_up = tokio::time::timeout(GIVE_UP_AFTER, call(session, "slow_wait", &twenty)).await.is_err();
     let took = start.elapsed();
     report.step("slow_wait", format!("returned after {} ms", millis(took)));
-    if !given_up || took > PROMPT {
+    if !given_up || took > GIVE_UP_AFTER + PROMPT {
         return Err("the cancelled call did not return promptly".into());
     }
-    report.step("on_server", server_noticed(session, before).await);
+    report.step("on_server", noticed(session, &status, "waits_cancelled", before + 1).await);
     Ok(())
 }
 
-// A key without that tool can still cancel; it only cannot be told.
-async fn cancelled_waits(session: &Session) -> Option<u64> {
-    let status = call(session, "notebook_status", &json!({})).await.ok()?;
-    status.structured_content?.get("waits_cancelled")?.as_u64()
+/// A number that a tool tells.
+pub(super) async fn counted(session: &Session, tool: &str, name: &str) -> Option<u64> {
+    let status = call(session, tool, &json!({})).await.ok()?;
+    status.structured_content?.get(name)?.as_u64()
 }
 
-async fn server_noticed(session: &Session, before: Option<u64>) -> String {
-    if before.is_none() {
-        return "unknown".to_owned();
-    }
+/// How long the server took until it told what was wanted.
+pub(super) async fn noticed(session: &Session, tool: &str, name: &str, wanted: u64) -> String {
     let start = Instant::now();
     while start.elapsed() < NOTICE {
-        let waits = cancelled_waits(session).await;
-        if waits.is_some() && waits != before {
-            return format!("cancelled within {} ms", millis(start.elapsed()));
+        if counted(session, tool, name).await == Some(wanted) {
+            return format!("within {} ms", millis(start.elapsed()));
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    "not cancelled".to_owned()
+    "never".to_owned()
 }
 
-async fn call(
+pub(super) async fn call(
     session: &Session,
-    tool: &'static str,
+    tool: &str,
     arguments: &Value,
 ) -> Result<CallToolResult, ServiceError> {
     let arguments = arguments.as_object().cloned().unwrap_or_default();
-    session.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await
+    session.call_tool(CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments)).await
 }
 
 // A tool's own failure is marked, since it is not an error of the call.
-fn text_of(result: &CallToolResult) -> String {
+pub(super) fn text_of(result: &CallToolResult) -> String {
     let mark = if result.is_error == Some(true) { "isError: " } else { "" };
     let texts: Vec<String> = result.content.iter().map(block_text).collect();
     format!("{mark}{}", texts.join("\n"))
@@ -197,6 +182,6 @@ fn sorted(names: impl Iterator<Item = String>) -> String {
     names.join(",")
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
