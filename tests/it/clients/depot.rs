@@ -61,6 +61,9 @@ workers = 2
 address = "127.0.0.1:0"
 [log]
 format = "json"
+# The gateway's own comment lines come in every silence, so that every client meets them.
+[bounds]
+stream_comment = "50ms"
 [[servers]]
 name = "depot"
 upstreams = ["http://127.0.0.1:{}/mcp"]
