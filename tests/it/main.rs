@@ -19,6 +19,7 @@ mod check;
 mod clients;
 #[path = "../corpus/load.rs"]
 mod corpus;
+mod conformance;
 mod demo;
 mod differential;
 mod framing;

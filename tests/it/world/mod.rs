@@ -10,7 +10,7 @@ mod upstream;
 
 pub use answers::ANSWER;
 pub use client::{Answer, Connection, call_bytes, header_lines};
-pub use program::{Gateway, Ran, World, tollgate};
+pub use program::{Gateway, Ran, World, program, tollgate};
 pub use resident::MIB;
 pub use secure::{Secure, Trusting};
 pub use upstream::Recorder;

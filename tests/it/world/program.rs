@@ -2,6 +2,7 @@
 //!
 //! Everything that it prints is kept, so that a test can search all of it for secrets.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,9 +35,13 @@ pub fn tollgate(arguments: &[&str]) -> Ran {
     Ran { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// Where the program is that is tested.
+pub fn program() -> OsString {
+    std::env::var_os("TOLLGATE_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_tollgate").into())
+}
+
 fn command(arguments: &[&str]) -> Command {
-    let program = std::env::var_os("TOLLGATE_TEST_PROGRAM");
-    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_tollgate").into()));
+    let mut command = Command::new(program());
     command.args(arguments).stdin(Stdio::null());
     command
 }
