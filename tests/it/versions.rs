@@ -90,6 +90,19 @@ fn the_table_of_versions_and_eras() {
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
             (202, 0),
         ),
+        // A method of the other era is unknown in this one, whatever its parameters lack.
+        row(
+            MODERN,
+            Some("resources/subscribe"),
+            r#"{"jsonrpc":"2.0","id":7,"method":"resources/subscribe","params":{META}}"#,
+            (404, -32601),
+        ),
+        row(
+            Some("2025-11-25"),
+            None,
+            r#"{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{}}"#,
+            (200, -32601),
+        ),
         // Header and body that disagree.
         row(
             Some("2025-11-25"),

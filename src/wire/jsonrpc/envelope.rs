@@ -2,7 +2,7 @@
 //!
 //! Nothing of `arguments` is here, and no text is copied where the body holds it unescaped.
 
-use crate::wire::mcp::{Method, ProtocolVersion};
+use crate::wire::mcp::{Era, Method, ProtocolVersion};
 
 /// A text of the body, after unescaping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,17 @@ pub enum MetaVersion {
     Known(ProtocolVersion),
     /// A text that names no revision.
     Unknown(Text),
+}
+
+impl MetaVersion {
+    /// The era that the body alone speaks of; the header has to agree.
+    pub(super) fn era(&self) -> Era {
+        match self {
+            Self::Absent => Era::Legacy,
+            Self::Known(version) => version.era(),
+            Self::Unknown(_) => Era::Modern,
+        }
+    }
 }
 
 /// One message, as far as the gateway reads it.

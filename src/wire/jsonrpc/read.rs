@@ -131,10 +131,16 @@ pub fn read<'v, V: View<'v>>(root: &V) -> Read<Envelope> {
         return fault(Flaw::IdForMethod);
     }
     let params = top.params;
-    let subject = read_subject(method, params.as_ref())?;
-    let (version, has_capabilities) = match params.and_then(|p| p.meta) {
-        Some(meta) => read_meta(&meta)?,
+    let (version, has_capabilities) = match params.as_ref().and_then(|p| p.meta.as_ref()) {
+        Some(meta) => read_meta(meta)?,
         None => (MetaVersion::Absent, false),
+    };
+    // A method that the message's era does not have is refused as such by `judge`, like an unknown
+    // one; that it names nobody is not what is wrong with it.
+    let subject = if method.exists_in(version.era()) {
+        read_subject(method, params.as_ref())?
+    } else {
+        Subject::Server
     };
     Ok(Envelope { message, method, subject, version, has_capabilities })
 }

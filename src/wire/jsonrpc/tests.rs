@@ -188,7 +188,7 @@ fn bounds_hold_in_both_readers() {
     let watched = |count: usize| {
         let uris = vec![r#""a://b""#; count].join(",");
         format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions":[{uris}]}}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}},"notifications":{{"resourceSubscriptions":[{uris}]}}}}}}"#
         )
     };
     assert_eq!(flaw(&watched(bounds::SUBSCRIPTIONS)), None);
