@@ -12,6 +12,7 @@ import sys
 import threading
 import warnings
 
+import anyio
 import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -40,6 +41,7 @@ class Events(EventStore):
 
     def __init__(self):
         self.stored = []
+        self.resumed = anyio.Event()
 
     async def store_event(self, stream_id, message):
         self.stored.append((stream_id, message))
@@ -53,12 +55,14 @@ class Events(EventStore):
         for number, (of, message) in enumerate(self.stored[place:], place + 1):
             if of == stream_id and message is not None:
                 await send_callback(EventMessage(message, str(number)))
+        self.resumed.set()
+        self.resumed = anyio.Event()
         return stream_id
 
 
-def server():
+def server(events):
     bus = InMemorySubscriptionBus()
-    table = tools.table(bus)
+    table = tools.table(bus, lambda: events.resumed)
     listed = tools.listing(table)
 
     async def list_tools(_ctx, _params):
@@ -101,7 +105,8 @@ def end_with_input():
 
 def main():
     listener = socket.create_server(("127.0.0.1", 0))
-    app = server().streamable_http_app(event_store=Events(), retry_interval=RETRY_MS)
+    events = Events()
+    app = server(events).streamable_http_app(event_store=events, retry_interval=RETRY_MS)
     threading.Thread(target=end_with_input, daemon=True).start()
     print(f"listening {listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_level="warning", lifespan="on")
