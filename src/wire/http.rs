@@ -20,6 +20,7 @@ pub const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// `Last-Event-ID`
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// Before the name of a tool's parameter that is mirrored in a header.
 const PARAM_PREFIX: &str = "mcp-param-";
 
 /// Whether a request header may pass to the upstream whatever the configuration says: what
@@ -117,9 +118,12 @@ pub fn never_forwarded(name: &HeaderName) -> bool {
 
 /// Whether a header's name becomes one that decides about framing, callers or messages when `_`
 /// is read as `-`, as CGI, WSGI and their like do: whoever stands behind could take it for that.
+/// After the prefix of a tool's parameter the name is the server's choice, and `customer_id` a
+/// likely one.
 #[inline]
 pub fn looks_alike(name: &HeaderName) -> bool {
-    name.as_str().contains('_') && decides(&name.as_str().replace('_', "-"))
+    let name = name.as_str();
+    name.contains('_') && !name.starts_with(PARAM_PREFIX) && decides(&name.replace('_', "-"))
 }
 
 fn decides(name: &str) -> bool {

@@ -262,9 +262,15 @@ mod tests {
             "Connection: close, Authorization\r\n",
             "Expect: the-unexpected\r\n",
             "MCP_Session_Id: x\r\n",
+            "Mcp_Param-Region: x\r\n",
         ] {
             assert!(matches!(length(faulty), Err(HeadFault::Malformed(_))), "{faulty}");
         }
+    }
+
+    #[test]
+    fn a_parameter_is_named_as_its_server_likes() {
+        assert_eq!(length("Mcp-Param-customer_id: x\r\n"), Ok(BodyLength::Empty));
     }
 
     #[test]
