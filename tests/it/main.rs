@@ -34,6 +34,7 @@ mod scale;
 mod secrecy;
 mod sessions;
 mod transfer;
+mod transparency;
 mod transport;
 mod versions;
 mod world;

@@ -141,6 +141,12 @@ fn at_once(script: &str, head: &str, body: &str) -> String {
         "surplus" => whole("200 OK", "", ANSWER) + &whole("200 OK", "", r#"{"of":"another"}"#),
         "two_lengths" => whole("200 OK", "Content-Length: 3\r\n", ANSWER),
         "both_framings" => whole("200 OK", "Transfer-Encoding: chunked\r\n", ANSWER),
+        _ if script.starts_with("status_") => {
+            let status = script.trim_start_matches("status_");
+            let error =
+                format!(r#"{{"jsonrpc":"2.0","id":7,"error":{{"code":-32000,"message":"{status}"}}}}"#);
+            whole(&format!("{status} Told"), "", &error)
+        }
         "interim" => format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{}", whole("200 OK", "", ANSWER)),
         "many_interim" => "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000) + &whole("200 OK", "", ANSWER),
         "switching" => "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n".into(),
