@@ -17,9 +17,9 @@ mod bounds;
 mod browsers;
 mod check;
 mod clients;
+mod conformance;
 #[path = "../corpus/load.rs"]
 mod corpus;
-mod conformance;
 mod demo;
 mod differential;
 mod framing;

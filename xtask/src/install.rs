@@ -1,5 +1,5 @@
-//! What the tests need beside cargo: Python and Node with the official clients, valgrind, h2load,
-//! slowhttptest, and programs of the registry.
+//! What the tests need beside cargo: Python and Node with the official clients and the official
+//! conformance suite, valgrind, h2load, slowhttptest, and programs of the registry.
 //!
 //! Everything goes below `target/test-environment`, except packages of the system, which are
 //! installed only where they are missing and the user may. Nothing is installed twice.
@@ -20,6 +20,7 @@ pub(crate) fn everything() -> Done {
     system()?;
     ["python", "python1"].into_iter().try_for_each(python)?;
     ["typescript", "typescript2"].into_iter().try_for_each(typescript)?;
+    conformance()?;
     tool("cargo-deny", CARGO_DENY)?;
     tool("gungraun-runner", GUNGRAUN)
 }
@@ -112,10 +113,25 @@ fn typescript(line: &str) -> Done {
         std::fs::copy(clients.join(from).join(file), to.join(file))
             .map_err(|fault| format!("{file}: {fault}"))?;
     }
-    once(&to.join("package-lock.json"), &to.join("installed"), || {
+    packages_of_node(&format!("the TypeScript client of {line}"), &to)
+}
+
+/// The official conformance suite, and the Node.js that it needs beside the system's.
+fn conformance() -> Done {
+    let (from, to) = (root().join("tests/conformance"), environment().join("conformance"));
+    std::fs::create_dir_all(&to).map_err(|fault| format!("{}: {fault}", to.display()))?;
+    for file in ["package.json", "package-lock.json"] {
+        std::fs::copy(from.join(file), to.join(file)).map_err(|fault| format!("{file}: {fault}"))?;
+    }
+    packages_of_node("the conformance suite", &to)
+}
+
+/// What the lock file in a folder names.
+fn packages_of_node(what: &str, folder: &Path) -> Done {
+    once(&folder.join("package-lock.json"), &folder.join("installed"), || {
         let mut npm = program("npm", &["ci", "--no-audit", "--no-fund", "--silent"]);
-        npm.current_dir(&to);
-        run("install the TypeScript client", npm)
+        npm.current_dir(folder);
+        run(&format!("install {what}"), npm)
     })
 }
 
