@@ -22,9 +22,8 @@ pub fn relay(listener: TcpListener, to: SocketAddr, change: Change) {
         for client in listener.incoming().map_while(Result::ok) {
             let change = change.clone();
             std::thread::spawn(move || {
-                if let Err(fault) = carry(&client, to, &change) {
-                    println!("relay: {fault}");
-                }
+                // A connection that cannot be carried is closed, and the suite misses its answer.
+                let _ = carry(&client, to, &change);
                 let _ = client.shutdown(Shutdown::Both);
             });
         }
@@ -43,8 +42,7 @@ fn carry(client: &TcpStream, to: SocketAddr, change: &Change) -> Result<()> {
     let carried = requests(&mut BufReader::new(client), &server, change);
     // An answer under way has lost its reader.
     let _ = server.shutdown(Shutdown::Both);
-    // A client may leave at any point; that is no fault of the relay.
-    carried.or_else(|fault| if fault.kind() == ErrorKind::InvalidData { Err(fault) } else { Ok(()) })
+    carried
 }
 
 fn requests(client: &mut BufReader<&TcpStream>, mut server: &TcpStream, change: &Change) -> Result<()> {
