@@ -93,7 +93,7 @@ mod tests {
 
     const PAUSES: Pauses = Pauses {
         answer: Duration::from_millis(300),
-        stream: Duration::from_millis(1_000),
+        stream: Duration::from_secs(1),
         comment: Duration::from_millis(20),
     };
 
@@ -117,7 +117,7 @@ mod tests {
             pace.went_on(b"data: half a line");
             let (came, after) = pause(&mut pace).await;
             assert_eq!(came, Paused::TooLong, "no comment inside a line");
-            assert!(after >= Duration::from_millis(1_000), "{after:?}");
+            assert!(after >= Duration::from_secs(1), "{after:?}");
             let (came, after) = pause(&mut Pace::new(false, PAUSES)).await;
             assert_eq!(came, Paused::TooLong);
             assert!((300..900).contains(&after.as_millis()), "{after:?}");
