@@ -56,7 +56,7 @@ pub const STREAM_IDLE: &str = "1h";
 pub const STREAM_COMMENT: &str = "15s";
 /// A week is longer than any session of an agent, and short enough to forget keys.
 pub const SESSION: &str = "7d";
-/// At 24 KiB each, 384 MiB; raise the limit of open files beside it.
+/// At 24 KiB each, 384 MiB. The limit of open files is raised to what the system allows.
 pub const CONNECTIONS: u32 = 16_384;
 /// As many as connections: HTTP/1.1 has one request on each.
 pub const REQUESTS: u32 = 16_384;

@@ -151,7 +151,7 @@ pub(super) struct RawBounds {
     /// Resident memory of the process above which new requests are refused with 503; streams go on.
     #[schemars(extend("format" = "size"))]
     pub(super) memory: String,
-    /// Connections of clients; beyond it new ones are told 503, and beyond an eighth more closed at once.
+    /// Connections of clients, at most two thirds of the files that the system lets the process open; beyond it new ones are told 503, and beyond an eighth more closed at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) connections: u32,
     /// Requests whose answer has not begun; beyond it new ones are refused with 503.
