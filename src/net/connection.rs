@@ -4,7 +4,6 @@
 //! nothing is logged that a client could flood.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -15,32 +14,12 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::http1::{self, DateCache, RequestBody};
+use super::http1::{self, RequestBody};
 use super::http2;
+use super::params::{ClientStream, ConnectionParams};
 use super::stop::Stop;
 use crate::telemetry::{Metrics, Protocol};
 use crate::wire::http1::HeadFault;
-
-/// A client's stream.
-pub(super) type ClientStream = crate::base::Stream<TlsStream<TcpStream>>;
-
-/// What every connection of a worker is served with.
-pub struct ConnectionParams {
-    /// Time for the TLS handshake.
-    pub handshake: Duration,
-    /// Time for the head of a request.
-    pub head: Duration,
-    /// Largest head of a request, in bytes.
-    pub head_size: usize,
-    /// Time that a connection may be open without a request.
-    pub idle: Duration,
-    /// Longest pause of a client that reads an answer.
-    pub write_idle: Duration,
-    /// The value of `Date`.
-    pub date: DateCache,
-    /// The worker's number, for metrics.
-    pub worker: usize,
-}
 
 /// What answers the requests of a connection. HTTP/2 has a type of body of its own, and its
 /// heads are judged by h2; those of HTTP/1.1 may be faulty.

@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::{ClientStream, ConnectionParams};
+use super::params::{ClientStream, ConnectionParams};
 use super::stop::Stop;
 use super::task::LocalExecutor;
 use super::turns::Turns;

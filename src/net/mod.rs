@@ -4,15 +4,19 @@
 //! every task stays on its worker's thread.
 
 pub mod connection;
+mod date;
 pub mod http1;
 mod http2;
 pub mod listen;
+mod params;
 mod stop;
 pub mod task;
 pub mod tls;
 mod turns;
 
-pub use connection::{ConnectionParams, Service, serve_connection};
-pub use http1::{DateCache, RequestBody};
+pub use connection::{Service, serve_connection};
+pub use date::DateCache;
+pub use http1::RequestBody;
 pub use listen::{ListenFault, bind};
+pub use params::ConnectionParams;
 pub use tls::TlsListener;

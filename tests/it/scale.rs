@@ -27,7 +27,7 @@ const CHANGES_PER_SECOND: usize = 1_000;
 fn many_keys_are_small_and_load_soon_and_their_changes_go_unnoticed() {
     let count = strength(100_000, 1_000_000);
     let world = World::new("", "");
-    let empty = resident(&world.serve());
+    let empty = world.serve().resident();
     let file = world.folder.path().join("keys.jsonl");
     let ids = write_records(&file, count);
     let begun = Instant::now();
@@ -41,7 +41,7 @@ fn many_keys_are_small_and_load_soon_and_their_changes_go_unnoticed() {
     let started = begun.elapsed();
     // What loading needed beside the table goes back to the system a little later.
     std::thread::sleep(Duration::from_millis(2_500));
-    let per_key = resident(&gateway).saturating_sub(empty) / count;
+    let per_key = gateway.resident().saturating_sub(empty) / count;
     println!("{count} keys: started in {} ms, {per_key} bytes a key resident", started.as_millis());
     let most = Duration::from_secs(strength(10, 3) as u64);
     assert!(started <= most, "{started:?} to load {count} keys");
@@ -163,10 +163,4 @@ fn moved(before: Option<KeyRecord>, now: UnixSeconds) -> Result<Option<KeyRecord
 fn p99(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() * 99 / 100]
-}
-
-fn resident(gateway: &Gateway) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }

@@ -10,13 +10,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::link::Link;
+use super::link::{Link, RequestBroken};
 use crate::wire::http1::BodyLength;
-
-/// The body broke off, or is framed wrongly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request's body broke off or is framed wrongly")]
-pub struct RequestBroken;
 
 /// A request's body.
 pub struct RequestBody {

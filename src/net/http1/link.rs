@@ -10,12 +10,16 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
-use super::body::RequestBroken;
 use crate::base::bounds::{AHEAD_BYTES, READ_BYTES};
-use crate::net::connection::ClientStream;
+use crate::net::params::ClientStream;
 use crate::wire::http1::{BodyLength, Chunked, Piece};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The body broke off, or is framed wrongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request's body broke off or is framed wrongly")]
+pub struct RequestBroken;
 
 /// One connection.
 pub(super) struct Link {

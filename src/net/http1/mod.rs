@@ -6,7 +6,6 @@
 //! the call upstream. An idle connection holds no buffer.
 
 mod body;
-mod date;
 mod link;
 mod write;
 
@@ -18,14 +17,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tokio::time::{Instant, timeout};
 
-pub use body::{RequestBody, RequestBroken};
-pub use date::DateCache;
+pub use body::RequestBody;
+pub use link::RequestBroken;
 
-use super::connection::{ClientStream, ConnectionParams};
+use super::params::{ClientStream, ConnectionParams};
 use super::stop::Stop;
 use crate::base::Deadline;
 use crate::base::bounds::DRAINED_BYTES;
@@ -177,9 +176,4 @@ async fn linger(link: &RefCell<Link>) {
         }
     };
     let _ = timeout(LINGER, end).await;
-}
-
-/// Whether a method's answer has no body whatever its head says.
-fn is_head(method: &Method) -> bool {
-    *method == Method::HEAD
 }

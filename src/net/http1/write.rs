@@ -10,14 +10,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Response};
 use http_body::Body;
 use tokio::time::Instant;
 
 use super::link::Link;
 use crate::base::Deadline;
 use crate::base::bounds::{TURN_BYTES, WRITE_BYTES};
-use crate::net::connection::ConnectionParams;
+use crate::net::params::ConnectionParams;
 use crate::wire::http1::{AnswerLength, LAST_CHUNK, ReceivedHead, write_answer, write_chunk};
 
 /// How an answer is written.
@@ -34,7 +34,7 @@ impl Manner {
     pub(super) const LAST: Self = Self { last: true, head_only: false };
 
     pub(super) fn of(head: &ReceivedHead) -> Self {
-        Self { last: !head.keep_alive, head_only: super::is_head(&head.method) }
+        Self { last: !head.keep_alive, head_only: head.method == Method::HEAD }
     }
 
     pub(super) fn last_if(self, last: bool) -> Self {
