@@ -18,6 +18,9 @@ use crate::world::program;
 /// Far beyond what a run takes; a hang shall be told as one.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Keeps Python from writing beside the scripts, which are part of the repository.
+const NO_CACHE: &str = "PYTHONDONTWRITEBYTECODE";
+
 /// Scenario, id, name and status of a check, with how often it came.
 pub type Checks = BTreeMap<[String; 4], usize>;
 
@@ -43,6 +46,7 @@ impl Server {
     pub fn start() -> Self {
         let mut child = Command::new(environment("python/bin/python"))
             .arg(script("server/main.py"))
+            .env(NO_CACHE, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -84,6 +88,7 @@ fn run(arguments: &[&str], variables: &[(&str, &std::ffi::OsStr)]) -> Checks {
         .args(arguments)
         .arg("-o")
         .arg(&found)
+        .env(NO_CACHE, "1")
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
