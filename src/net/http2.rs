@@ -34,6 +34,9 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Bytes of one answer that are held for a client that does not read; hyper's 400 KiB, times
 /// the streams, would be 40 MB for one connection.
 const SEND_BYTES: usize = 32 * 1024;
+/// A piece of an answer up to this size is copied out of the buffer that it came in, which has
+/// 16 KiB.
+const COPIED_BYTES: usize = 4 * 1024;
 /// Streams reset by the client before they were looked at (CVE-2023-44487); hyper's default.
 const PENDING_RESETS: usize = 20;
 /// Streams that the client made the gateway reset (CVE-2025-8671); a tenth of hyper's default
@@ -52,7 +55,8 @@ where
     let counted = Rc::clone(&open);
     let service = service_fn(move |request| {
         let number = counted.enter();
-        let answer = service(request);
+        // Boxed: what deciding needs is not kept for as long as the answer waits to be read.
+        let answer = Box::pin(service(request));
         let entered = Entered { open: Rc::clone(&counted), number };
         async move { Ok::<_, Infallible>(answer.await.map(|body| Watched { body, entered })) }
     });
@@ -154,6 +158,12 @@ impl Drop for Entered {
     }
 }
 
+/// A short piece is a slice of the buffer that it was read into; waiting for a window, it would
+/// keep all of that.
+fn alone(piece: Bytes) -> Bytes {
+    if piece.len() <= COPIED_BYTES { Bytes::copy_from_slice(&piece) } else { piece }
+}
+
 /// An answer's body that notes whether it is being read.
 struct Watched<B> {
     body: B,
@@ -177,7 +187,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
             unread.remove(&self.entered.number);
         }
         drop(unread);
-        polled
+        polled.map(|piece| piece.map(|frame| frame.map(|frame| frame.map_data(alone))))
     }
 
     fn is_end_stream(&self) -> bool {
