@@ -14,8 +14,13 @@ fn decode(body: &[u8]) -> Result<Body, ()> {
     let (mut rest, mut data) = (body, Vec::new());
     loop {
         let Some(line) = line(&mut rest, CHUNK_LINE_BYTES)? else { return Ok((data, None)) };
-        let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
-        let digits = std::str::from_utf8(digits).map_err(|_| ())?.trim_end_matches([' ', '\t']);
+        let (digits, extension) = match line.iter().position(|byte| *byte == b';') {
+            Some(at) => line.split_at(at),
+            None => (line, &[][..]),
+        };
+        let digits = std::str::from_utf8(digits).map_err(|_| ())?;
+        // White space may stand before an extension, and nowhere else.
+        let digits = if extension.is_empty() { digits } else { digits.trim_end_matches([' ', '\t']) };
         if !(1..=16).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(());
         }
@@ -41,11 +46,20 @@ fn decode(body: &[u8]) -> Result<Body, ()> {
         if line.is_empty() {
             return Ok((data, Some(rest.len())));
         }
+        let colon = line.iter().position(|byte| *byte == b':').ok_or(())?;
+        if colon == 0 || !line[..colon].iter().all(|byte| is_token(*byte)) {
+            return Err(());
+        }
         seen += line.len();
         if seen > TRAILER_BYTES {
             return Err(());
         }
     }
+}
+
+/// What a header's name is made of (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// A line that ends in CRLF and holds no control character; `None` while it is not there.

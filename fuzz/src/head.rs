@@ -180,7 +180,7 @@ fn answer(data: &[u8]) {
     assert!(lines.are(&head.headers, &["content-length", "transfer-encoding", "connection"]), "{shown}");
     let close = lines.connection().iter().any(|option| option == b"close");
     // An answer that by its status has no body, and promises one, may be followed by it.
-    let in_vain = bodiless && !matches!(told, Told::Nothing | Told::Length(0));
+    let in_vain = head.status == StatusCode::NO_CONTENT && !matches!(told, Told::Nothing | Told::Length(0));
     let reusable = modern && !close && !in_vain && framing != Framing::UntilClose;
     assert_eq!(head.reusable, reusable, "{shown}");
     written(&head);

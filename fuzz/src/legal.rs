@@ -2,6 +2,7 @@
 //! plainest words, over a tree that kept every duplicate.
 
 use tollgate::base::bounds::{JSON_DEPTH, NAME_BYTES, SUBSCRIPTIONS, URI_BYTES};
+use tollgate::base::unseen::is_unseen;
 use tollgate::wire::mcp::{Method, ProtocolVersion};
 
 use super::json::{Kind, Value};
@@ -73,7 +74,10 @@ pub fn facts(root: &Value<'_>) -> Option<Facts> {
         Some(params) => members(params, names)?,
         None => [None; 9],
     };
+    let (version, has_capabilities) = meta.map_or_else(|| Some(("absent".into(), false)), era)?;
     let subject = match method {
+        // Refused later, whomever it names.
+        _ if !exists(method, &version) => "server".into(),
         "tools/call" => format!("tool {}", text(name, NAME_BYTES)?),
         "prompts/get" => format!("prompt {}", text(name, NAME_BYTES)?),
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
@@ -84,13 +88,32 @@ pub fn facts(root: &Value<'_>) -> Option<Facts> {
         _ if method.contains("tasks/") => "task".into(),
         _ => "server".into(),
     };
-    let (version, has_capabilities) = meta.map_or_else(|| Some(("absent".into(), false)), era)?;
     let message = if id.is_some() { "request" } else { "notification" };
     Some(Facts { message, method: method.into(), subject, version, has_capabilities })
 }
 
+/// Whether the revisions that a body speaks of have a method.
+fn exists(method: &str, version: &str) -> bool {
+    let legacy =
+        version == "absent" || version.starts_with("known 2024") || version.starts_with("known 2025");
+    match method {
+        "server/discover" | "subscriptions/listen" | "tasks/update" => !legacy,
+        "initialize" | "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
+            legacy
+        }
+        "tasks/result" | "tasks/list" => legacy,
+        "notifications/initialized" | "notifications/roots/list_changed" | "notifications/tasks/status" => {
+            legacy
+        }
+        _ => true,
+    }
+}
+
 fn reference_of(reference: &Value<'_>) -> Option<String> {
     let [kind, name, uri] = members(reference, ["type", "name", "uri"])?;
+    if name.is_some() && uri.is_some() {
+        return None;
+    }
     match kind?.text()? {
         "ref/prompt" => Some(format!("prompt {}", text(name, NAME_BYTES)?)),
         "ref/resource" => Some(format!("resource {}", text(uri, URI_BYTES)?)),
@@ -139,12 +162,15 @@ fn members<'v, 't, const N: usize>(
     names: [&str; N],
 ) -> Option<[Option<&'v Value<'t>>; N]> {
     let members = value.members()?;
-    if members.iter().any(|(name, _)| name.is_none()) {
+    if members.iter().any(|(name, _)| name.as_deref().is_none_or(|name| name == "__proto__")) {
         return None;
     }
     let mut found = [None; N];
     for (place, wanted) in found.iter_mut().zip(names) {
-        let alike = |name: &str| fold(name) == fold(wanted);
+        let alike = |name: &str| {
+            let c_string = name.split('\0').next().unwrap_or_default();
+            fold(name) == fold(wanted) || fold(c_string) == fold(wanted)
+        };
         let mut like = members.iter().filter(|(name, _)| name.as_deref().is_some_and(alike));
         match (like.next(), like.next()) {
             (None, _) => {}
@@ -157,5 +183,10 @@ fn members<'v, 't, const N: usize>(
 
 /// A name as the laxest readers in the field take it.
 fn fold(name: &str) -> String {
-    name.trim_end_matches('\0').replace('\u{17f}', "s").replace('\u{212a}', "k").to_ascii_lowercase()
+    let seen: String = name.chars().filter(|character| !is_unseen(*character)).collect();
+    let narrow = seen.chars().map(|character| match u32::from(character) {
+        wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(character),
+        _ => character,
+    });
+    narrow.collect::<String>().to_uppercase().to_lowercase().replace('\u{307}', "")
 }

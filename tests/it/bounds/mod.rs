@@ -75,7 +75,9 @@ fn bounded(bounds: &str) -> (World, String, Gateway) {
 /// Something ended after a limit: not before it, and at most a second after.
 fn in_time(what: &str, begun: Instant, limit: Duration) {
     let took = begun.elapsed();
-    assert!(took >= limit && took <= limit + Duration::from_secs(1), "{what}: {took:?}, limit {limit:?}");
+    // Clocks of two processes tick apart by less than that.
+    let least = limit.saturating_sub(Duration::from_millis(5));
+    assert!(took >= least && took <= limit + Duration::from_secs(1), "{what}: {took:?}, limit {limit:?}");
 }
 
 /// A refusal for want of room: status, reason, when to come again; and the admin listener works.
