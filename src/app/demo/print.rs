@@ -96,6 +96,10 @@ tls = {{ certificate = "server.pem", private_key = "server.key" }}
 [registry]
 path = "tollgate.db"
 
+# A visitor's machine may allow few open files.
+[bounds]
+connections = 512
+
 [admin]
 address = "127.0.0.1:{admin}"
 
