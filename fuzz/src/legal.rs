@@ -92,21 +92,25 @@ pub fn facts(root: &Value<'_>) -> Option<Facts> {
     Some(Facts { message, method: method.into(), subject, version, has_capabilities })
 }
 
+const MODERN_ONLY: [&str; 3] = ["server/discover", "subscriptions/listen", "tasks/update"];
+const LEGACY_ONLY: [&str; 10] = [
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "tasks/result",
+    "tasks/list",
+    "notifications/initialized",
+    "notifications/roots/list_changed",
+    "notifications/tasks/status",
+];
+
 /// Whether the revisions that a body speaks of have a method.
 fn exists(method: &str, version: &str) -> bool {
     let legacy =
         version == "absent" || version.starts_with("known 2024") || version.starts_with("known 2025");
-    match method {
-        "server/discover" | "subscriptions/listen" | "tasks/update" => !legacy,
-        "initialize" | "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
-            legacy
-        }
-        "tasks/result" | "tasks/list" => legacy,
-        "notifications/initialized" | "notifications/roots/list_changed" | "notifications/tasks/status" => {
-            legacy
-        }
-        _ => true,
-    }
+    !(if legacy { MODERN_ONLY.contains(&method) } else { LEGACY_ONLY.contains(&method) })
 }
 
 fn reference_of(reference: &Value<'_>) -> Option<String> {
