@@ -74,8 +74,7 @@ where
         match &mut pieces {
             None if whole.is_empty() => whole = data,
             None => {
-                let room = room(whole.len() + data.len(), promised, bounds.body);
-                place.hold(room)?;
+                let room = room(&mut place, whole.len() + data.len(), promised, bounds.body)?;
                 let mut both = BytesMut::with_capacity(room);
                 both.extend_from_slice(&whole);
                 both.extend_from_slice(&data);
@@ -83,8 +82,7 @@ where
             }
             Some(pieces) => {
                 if pieces.len() + data.len() > pieces.capacity() {
-                    let room = room(pieces.len() + data.len(), promised, bounds.body);
-                    place.hold(room)?;
+                    let room = room(&mut place, pieces.len() + data.len(), promised, bounds.body)?;
                     pieces.reserve(room - pieces.len());
                 }
                 pieces.extend_from_slice(&data);
@@ -96,10 +94,17 @@ where
 
 /// Room for a body of which so much is there: four times that, so that copying stays cheap, but
 /// never beyond what may arrive. A long body that is merely promised takes no place: clients
-/// that never send theirs would keep out those that do.
-fn room(there: usize, promised: usize, most: usize) -> usize {
+/// that never send theirs would keep out those that do. Where four times is too much, a quarter
+/// more has to do: bodies that grow beside one another would otherwise all be refused at once,
+/// though some of them fit.
+fn room(place: &mut BodyPlace, there: usize, promised: usize, most: usize) -> Result<usize, Denial> {
     let most = if promised == 0 { most } else { promised };
-    (4 * there).max(promised.min(COUNTED_BODY_BYTES)).min(most).max(there)
+    let ample = (4 * there).max(promised.min(COUNTED_BODY_BYTES)).min(most).max(there);
+    let scant = (there + there / 4).min(ample);
+    match place.hold(ample) {
+        Ok(()) => Ok(ample),
+        Err(_) => place.hold(scant).map(|()| scant),
+    }
 }
 
 /// `application/json`, perhaps with parameters, once, and not encoded.
