@@ -70,10 +70,10 @@ impl Gateway {
     /// Starts all parts. The settings' certificate is taken out of them.
     pub fn start(settings: &mut Settings, workers: usize) -> Result<Self, StartFault> {
         let clock = Clock::system();
-        settings.bounds.connections = descriptors::allow(settings.bounds.connections);
         let metrics = Arc::new(Metrics::new(workers));
         let listeners = bind(settings.listen.address, workers)?;
         let admin_listeners = bind(settings.admin, 1)?;
+        settings.bounds.connections = descriptors::allow(settings.bounds.connections);
         let address =
             listeners.first().map_or(Ok(settings.listen.address), std::net::TcpListener::local_addr)?;
         let admin = admin_listeners.first().map_or(Ok(settings.admin), std::net::TcpListener::local_addr)?;
