@@ -19,6 +19,7 @@ use crate::base::digest::Hasher;
 use crate::config::{Settings, Transport};
 use crate::control::{Follower, FollowerFault, Publisher, compile};
 use crate::net::{ListenFault, TlsListener, bind, tls::TlsFault};
+use crate::policy::Policy;
 use crate::registry::{Embedded, Fault};
 use crate::telemetry::Metrics;
 use crate::upstream::{Trust, TrustFault};
@@ -60,6 +61,7 @@ pub struct Gateway {
     pub trust: Trust,
     ready: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
     admin_thread: Option<JoinHandle<()>>,
     // Dropped last: it writes what the workers handed over.
@@ -82,13 +84,7 @@ impl Gateway {
             Transport::Plaintext => None,
         };
         let policy = compile(settings);
-        let trust = Trust::default();
-        let https = policy
-            .servers()
-            .iter()
-            .map(|server| &server.endpoint.authority)
-            .filter(|authority| authority.tls);
-        trust.prepare(https.map(|authority| authority.ca.clone()))?;
+        let trust = trust_of(&policy)?;
         let registry = &settings.keys.registry;
         let publisher = Publisher::new(policy, Hasher::new(&registry.peppers), Arc::clone(&metrics));
         let embedded = Box::new(Embedded::open(&registry.path)?);
@@ -108,18 +104,19 @@ impl Gateway {
             snapshot: publisher.cell().clone(),
             tls: tls.clone(),
             trust: trust.clone(),
-            stop: stopped.clone(),
+            stop: stopped,
             used: follower.used_queue(),
             memory: MemoryWatch::new(settings.bounds.memory),
             workers,
         };
+        let (stop_admin, admin_stopped) = watch::channel(false);
         let ready = Arc::new(AtomicBool::new(false));
         let shown =
             AdminParams { metrics, snapshot: publisher.cell().clone(), ready: Arc::clone(&ready), clock };
         let admin_thread = admin_listeners
             .into_iter()
             .next()
-            .map(|listener| start_admin(listener, shown, stopped))
+            .map(|listener| start_admin(listener, shown, admin_stopped))
             .transpose()?;
         let workers = listeners
             .into_iter()
@@ -135,6 +132,7 @@ impl Gateway {
             trust,
             ready,
             stop,
+            stop_admin,
             workers,
             admin_thread,
             follower: Some(follower),
@@ -149,11 +147,21 @@ impl Gateway {
         for worker in self.workers.drain(..) {
             let _ = worker.join();
         }
+        // Until here it told that the gateway is not ready, and how far it has come.
+        let _ = self.stop_admin.send(true);
         if let Some(admin) = self.admin_thread.take() {
             let _ = admin.join();
         }
         drop(self.follower.take());
     }
+}
+
+/// Whom upstreams over TLS are trusted by.
+fn trust_of(policy: &Policy) -> Result<Trust, TrustFault> {
+    let trust = Trust::default();
+    let authorities = policy.servers().iter().map(|server| &server.endpoint.authority);
+    trust.prepare(authorities.filter(|authority| authority.tls).map(|authority| authority.ca.clone()))?;
+    Ok(trust)
 }
 
 fn start_admin(

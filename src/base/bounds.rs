@@ -93,6 +93,11 @@ pub const AHEAD_BYTES: usize = 16 * 1024;
 /// serve on, or at least the refusal arrives.
 pub const DRAINED_BYTES: u64 = 64 * 1024;
 
+/// Bytes of a refused request that are read and thrown away before its connection is closed:
+/// common clients look for an answer only when they have sent all they have, and lose it where
+/// the connection breaks meanwhile. Four bodies of the default bound; time is bounded as well.
+pub const LINGERED_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Bytes of an answer that are gathered into one write.
 pub const WRITE_BYTES: usize = 16 * 1024;
 

@@ -14,7 +14,7 @@ pub(super) fn check(common: &Common, session: &mut Session<'_>) -> Result<(), Co
             &json!({ "ok": true, "servers": settings.servers.len(), "faults": [] }),
         )?),
         Ok(settings) => {
-            Ok(writeln!(session.out, "{} is sound: {} servers", file.display(), settings.servers.len())?)
+            Ok(writeln!(session.out, "{} is sound; servers: {}", file.display(), settings.servers.len())?)
         }
         Err(faults) => {
             if common.json {

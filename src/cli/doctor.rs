@@ -145,7 +145,9 @@ async fn ask(upstream: &Upstream, endpoint: &Endpoint) -> Result<String, String>
     let response = upstream.send(&endpoint.authority, discover(endpoint), None).await;
     match response.map(|response| response.status()) {
         Err(SendFault::TimedOut) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-        Err(SendFault::Unreachable) => Err("the connection broke before an answer".into()),
+        Err(SendFault::Unreachable | SendFault::Broken) => {
+            Err("the connection broke before an answer".into())
+        }
         Ok(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => Err(format!(
             "it refuses the gateway's credential (status {status}); see the server's 'credential' setting"
         )),

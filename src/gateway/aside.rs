@@ -3,14 +3,16 @@
 //!
 //! It must never be used for small bodies: handing over costs more than reading them.
 
+use std::sync::Arc;
+
 use tokio::sync::Semaphore;
 
 /// One worker's turn to have something done beside it.
-pub(super) struct Aside(Semaphore);
+pub(super) struct Aside(Arc<Semaphore>);
 
 impl Default for Aside {
     fn default() -> Self {
-        Self(Semaphore::new(1))
+        Self(Arc::new(Semaphore::new(1)))
     }
 }
 
@@ -21,7 +23,14 @@ impl Aside {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let _turn = self.0.acquire().await.ok()?;
-        tokio::task::spawn_blocking(work).await.ok()
+        let turn = Arc::clone(&self.0).acquire_owned().await.ok()?;
+        // The turn goes with the work: a client that leaves does not end what was begun for it,
+        // and clients that come and leave would otherwise have any number of pieces going.
+        let piece = move || {
+            let done = work();
+            drop(turn);
+            done
+        };
+        tokio::task::spawn_blocking(piece).await.ok()
     }
 }

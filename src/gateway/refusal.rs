@@ -28,6 +28,8 @@ pub(super) struct Detail {
     pub(super) as_ok: bool,
     /// Value of `Allow`.
     pub(super) allow: Option<&'static str>,
+    /// Whether the call may have been carried out: nobody is told to try again then.
+    pub(super) may_have_run: bool,
 }
 
 impl From<Denial> for Refusal {
@@ -40,6 +42,13 @@ impl Refusal {
     /// A refusal with a hint.
     pub(super) fn hinted(denial: Denial, hint: &'static str) -> Self {
         Self::detailed(denial, Detail { hint: Some(hint), ..Detail::default() })
+    }
+
+    /// The upstream's answer broke off, or was none.
+    pub(super) fn broken_off() -> Self {
+        let hint = Some("its answer broke off or was faulty, and the call may have been carried out");
+        let detail = Detail { hint, may_have_run: true, ..Detail::default() };
+        Self::detailed(Denial::UpstreamUnreachable, detail)
     }
 
     /// A refusal with details.

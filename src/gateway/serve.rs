@@ -85,7 +85,7 @@ where
         sent = read.body.clone();
         Intent::Message(stage::read(worker, caller.server(), &fields, &sent).await?)
     } else {
-        Intent::Stream(stage::open_stream(&fields, &body)?)
+        Intent::Stream(stage::open_stream(&head.method, &fields, &body)?)
     };
     let session = stage::resume(&caller, &intent, &fields)?;
     let grant = stage::authorise(&caller, &intent, &sent, |rule| context.ruled(snapshot, rule))?;

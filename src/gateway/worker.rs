@@ -12,7 +12,7 @@ use super::aside::Aside;
 use super::reply::Pauses;
 use crate::base::Clock;
 use crate::base::bounds::{ASIDE_BODY_BYTES, ECHOED_ID_BYTES};
-use crate::state::{Load, Snapshot, SnapshotReader, Spoken, UsedLog};
+use crate::state::{Load, Snapshot, SnapshotCell, SnapshotReader, Spoken, UsedLog};
 use crate::telemetry::Metrics;
 use crate::wire::jsonrpc::{Envelope, Fault, Flaw, Scratch, slow};
 
@@ -76,6 +76,11 @@ impl<X> Worker<X> {
             scratch: RefCell::default(),
             aside: Aside::default(),
         }
+    }
+
+    /// The cell of the snapshot, for what outlives the deciding.
+    pub(super) fn cell(&self) -> SnapshotCell {
+        self.snapshot.borrow().cell()
     }
 
     /// The snapshot that a request beginning now decides by.

@@ -50,14 +50,19 @@ pub async fn serve_connection<S: Service + 'static>(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let stop = Stop::new(stop);
+    let mut stop = Stop::new(stop);
     let stream = match tls {
         None => ClientStream::Plain(stream),
         // Boxed: what a handshake needs is not kept for as long as the connection lives.
         Some(acceptor) => {
-            match Box::pin(tokio::time::timeout(params.handshake, handshake(stream, acceptor))).await {
-                Ok(Some(stream)) => ClientStream::Tls(Box::new(stream)),
-                _ => return,
+            let shaken = Box::pin(tokio::time::timeout(params.handshake, handshake(stream, acceptor)));
+            // Nothing was asked yet that a stop would have to wait for.
+            tokio::select! {
+                shaken = shaken => match shaken {
+                    Ok(Some(stream)) => ClientStream::Tls(Box::new(stream)),
+                    _ => return,
+                },
+                () = &mut stop => return,
             }
         }
     };

@@ -106,10 +106,11 @@ impl Exchange for Upstream {
                 // The server had closed a kept connection; the pool has finitely many of them.
                 Err(Broken::Unsent) if pooled => {}
                 Err(Broken::TimedOut) => return Err(SendFault::TimedOut),
-                Err(Broken::Unsent | Broken::Closed) => return Err(SendFault::Unreachable),
+                Err(Broken::Unsent) => return Err(SendFault::Unreachable),
+                Err(Broken::Closed) => return Err(SendFault::Broken),
                 Err(Broken::Malformed(fault)) => {
                     tracing::warn!(host = %to.host, port = to.port, %fault, "upstream answers wrongly");
-                    return Err(SendFault::Unreachable);
+                    return Err(SendFault::Broken);
                 }
             }
         }

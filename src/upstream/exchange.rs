@@ -15,8 +15,10 @@ use crate::policy::Authority;
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendFault {
-    /// No connection, or it broke before the head of an answer.
+    /// No connection: nothing was sent.
     Unreachable,
+    /// It broke, or answered wrongly, after something was sent: the call may have been carried out.
+    Broken,
     /// The head of the answer did not arrive in time.
     TimedOut,
 }

@@ -163,7 +163,9 @@ pub fn host_without_port(authority: &str) -> Option<&str> {
 
 fn is_port(text: &str) -> bool {
     text.is_empty()
-        || text.strip_prefix(':').is_some_and(|p| p.len() <= 5 && p.bytes().all(|b| b.is_ascii_digit()))
+        || text.strip_prefix(':').is_some_and(|port| {
+            port.is_empty() || (port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok())
+        })
 }
 
 #[cfg(test)]
@@ -181,6 +183,8 @@ mod tests {
             ("", None),
             (":80", None),
             ("localhost:80x", None),
+            ("localhost:65536", None),
+            ("localhost:", Some("localhost")),
             ("[::1", None),
             ("[::1]x", None),
         ] {

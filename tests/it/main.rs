@@ -33,6 +33,7 @@ mod reload;
 mod scale;
 mod secrecy;
 mod sessions;
+mod streams;
 mod transfer;
 mod transparency;
 mod transport;

@@ -78,7 +78,8 @@ fn answers_pass_with_their_status_and_listed_headers() {
     let broken = connection.call(&key, "crm.read_close");
     assert_eq!(
         (broken.status, broken.reason().as_str(), broken.header("retry-after")),
-        (502, "upstream_unreachable", Some("1"))
+        // The call may have been carried out: nobody is told to try again.
+        (502, "upstream_unreachable", None)
     );
     assert_eq!(broken.json()["id"], 7);
     // Legacy: the session id passes both ways.

@@ -33,8 +33,10 @@ fn discovery_offers_what_both_speak_and_nothing_else_changes() {
 #[test]
 fn a_discovery_that_cannot_be_cut_is_withheld() {
     let world = World::new("", "");
-    let odd = discover(&world, "discover_odd");
-    assert_eq!((odd.status, odd.reason().as_str()), (502, "result_withheld"));
+    for script in ["discover_odd", "discover_twice", "discover_words"] {
+        let odd = discover(&world, script);
+        assert_eq!((odd.status, odd.reason().as_str()), (502, "result_withheld"), "{script}");
+    }
 }
 
 #[test]
@@ -46,6 +48,10 @@ fn a_servers_refusal_of_a_version_is_cut_as_well() {
     let answer = connection.call(&key, "crm.read_unsupported");
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json()["error"]["data"]["supported"], serde_json::json!(["2026-07-28"]), "{answer:?}");
+    // Another error's `supported` is none of ours, and teaches nothing.
+    let other = connection.call(&key, "crm.read_other_400");
+    assert_eq!(other.status, 400);
+    assert_eq!(other.json()["error"]["data"]["supported"], serde_json::json!(["json", "xml"]));
 }
 
 /// One row of the table of eras: headers, body, and what comes of it.

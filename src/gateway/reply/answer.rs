@@ -7,22 +7,22 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::response::Parts;
 use http::{Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use super::body::ReplyBody;
+use super::body::{ReplyBody, Watched};
 use super::offer;
-use super::pace::Pace;
+use super::pace::{Form, Pace};
+use super::standing::Standing;
 use crate::base::{Denial, bounds};
 use crate::gateway::context::Context;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::stage::Admitted;
 use crate::gateway::worker::Worker;
-use crate::state::load::StreamPlace;
 use crate::upstream::BodyFault;
 use crate::wire::http::{SESSION_ID, keep_only, passes_downstream};
 use crate::wire::mcp::Era;
@@ -32,7 +32,7 @@ pub(in crate::gateway) enum Answer<B> {
     /// Complete.
     Whole(Response<Bytes>),
     /// Still arriving.
-    Streamed(Box<Response<B>>, Pace, StreamPlace),
+    Streamed(Box<Response<Watched<B>>>),
 }
 
 impl<B> Answer<B>
@@ -46,9 +46,7 @@ where
                 context.answered();
                 response.map(ReplyBody::whole)
             }
-            Self::Streamed(response, pace, place) => {
-                response.map(|body| ReplyBody::streamed(body, context, pace, place))
-            }
+            Self::Streamed(response) => response.map(|watched| ReplyBody::streamed(watched, context)),
         }
     }
 }
@@ -64,7 +62,9 @@ where
 {
     let (mut head, body) = response.into_parts();
     if matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        tracing::warn!(status = head.status.as_u16(), "upstream refused the gateway's credential");
+        // Counted as `upstream_denied`; a line for each call would be a client's to flood.
+        let server = &*admitted.routed().server().name;
+        tracing::debug!(server, status = head.status.as_u16(), "upstream refused the gateway's credential");
         return Err(Denial::UpstreamDenied.into());
     }
     head.version = http::Version::default();
@@ -75,19 +75,29 @@ where
         let most = bounds::FILTERED_REPLY_BYTES;
         let whole = gather(body, most, pauses.answer).await.ok_or(Denial::ResultWithheld)?;
         let (whole, spoken) = offer::cut(&head.headers, whole, admitted.discovers())?;
-        if let Some(spoken) = spoken {
+        if let Some(spoken) = spoken.filter(|spoken| admitted.discovers() && !spoken.is_empty()) {
             worker.spoken.note(&admitted.routed().server().name, spoken);
         }
         return Ok(Answer::Whole(Response::from_parts(head, whole)));
     }
-    if body.size_hint().exact().is_some_and(|length| length <= bounds::GATHERED_REPLY_BYTES) {
+    let form = form(&head);
+    if form == Form::Whole
+        && body.size_hint().exact().is_some_and(|length| length <= bounds::GATHERED_REPLY_BYTES)
+    {
         let most = usize::MAX;
-        let whole = gather(body, most, pauses.answer).await.ok_or(Denial::UpstreamUnreachable)?;
+        let whole = gather(body, most, pauses.answer).await.ok_or_else(Refusal::broken_off)?;
         return Ok(Answer::Whole(Response::from_parts(head, whole)));
     }
     let place = worker.load.stream()?;
-    let pace = Pace::new(is_stream(&head), pauses);
-    Ok(Answer::Streamed(Box::new(Response::from_parts(head, body)), pace, place))
+    let pace = Pace::new(form, pauses);
+    let standing = Standing::new(
+        worker.cell(),
+        worker.clock.clone(),
+        admitted.key(),
+        admitted.routed().snapshot().version,
+    );
+    let watched = Watched { body, form, pace, standing, _place: place };
+    Ok(Answer::Streamed(Box::new(Response::from_parts(head, watched))))
 }
 
 /// The whole body, of at most `most` bytes; `None` when it is longer, breaks off or pauses.
@@ -130,8 +140,12 @@ fn retain_allowed(head: &mut Parts, admitted: &Admitted<'_>) -> Result<(), Refus
     Ok(())
 }
 
-fn is_stream(head: &Parts) -> bool {
+fn form(head: &Parts) -> Form {
     let media = head.headers.get(CONTENT_TYPE).map_or(&b""[..], http::HeaderValue::as_bytes);
     let media = media.split(|byte| *byte == b';').next().unwrap_or_default();
-    media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    match media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream") {
+        false => Form::Whole,
+        true if head.headers.contains_key(CONTENT_ENCODING) => Form::EncodedEvents,
+        true => Form::Events,
+    }
 }

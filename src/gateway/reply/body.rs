@@ -2,15 +2,16 @@
 //!
 //! A stream passes frame by frame, unbuffered and unchanged. It closes the books when it
 //! ends; dropped before, it records that the client left, and the upstream's connection is
-//! closed with it.
+//! closed with it. A key that is revoked or expires ends it too.
 
 use std::pin::Pin;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as Task, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-use super::pace::{COMMENT, Pace, Paused};
+use super::pace::{COMMENT, Form, Pace, Paused};
+use super::standing::Standing;
 use crate::gateway::context::Context;
 use crate::state::load::StreamPlace;
 use crate::upstream::BodyFault;
@@ -23,11 +24,18 @@ enum Kind<B> {
     Streamed(Box<Streamed<B>>),
 }
 
+/// An answer that is still arriving, and what it is watched by.
+pub(in crate::gateway) struct Watched<B> {
+    pub(super) body: B,
+    pub(super) form: Form,
+    pub(super) pace: Pace,
+    pub(super) standing: Standing,
+    pub(super) _place: StreamPlace,
+}
+
 struct Streamed<B> {
-    body: B,
+    watched: Watched<B>,
     context: Context,
-    pace: Pace,
-    _place: StreamPlace,
 }
 
 impl<B> ReplyBody<B> {
@@ -37,8 +45,8 @@ impl<B> ReplyBody<B> {
     }
 
     /// The upstream's stream.
-    pub(super) fn streamed(body: B, context: Context, pace: Pace, place: StreamPlace) -> Self {
-        Self(Kind::Streamed(Box::new(Streamed { body, context, pace, _place: place })))
+    pub(super) fn streamed(watched: Watched<B>, context: Context) -> Self {
+        Self(Kind::Streamed(Box::new(Streamed { watched, context })))
     }
 }
 
@@ -47,25 +55,39 @@ where
     B: Body<Data = Bytes, Error = BodyFault> + Unpin,
 {
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        match Pin::new(&mut self.body).poll_frame(task) {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.pace.went_on(frame.data_ref().map_or(&[], |data| data));
-                // Whoever writes the reply need not ask again after the last frame.
-                if self.body.is_end_stream() {
-                    self.context.answered();
+        let Watched { body, pace, standing, .. } = &mut self.watched;
+        let mut stands = standing.check_changed();
+        while stands.is_ok() {
+            match Pin::new(&mut *body).poll_frame(task) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let marked = pace.went_on(frame.data_ref().map_or(&[], |data| data));
+                    // Whoever writes the reply need not ask again after the last frame.
+                    if body.is_end_stream() {
+                        self.context.answered();
+                    }
+                    return Poll::Ready(Some(Ok(if marked { without_mark(frame) } else { frame })));
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(None) => {
+                    self.context.answered();
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Err(fault))) => return Poll::Ready(Some(Err(self.broke_off(fault)))),
+                Poll::Pending => {}
             }
-            Poll::Ready(None) => {
-                self.context.answered();
-                Poll::Ready(None)
+            let paused = ready!(pace.poll(task));
+            stands = standing.check();
+            match paused {
+                Paused::TooLong => return Poll::Ready(Some(Err(self.broke_off(BodyFault)))),
+                Paused::Comment if stands.is_ok() => {
+                    return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(COMMENT)))));
+                }
+                Paused::Comment | Paused::Silent => {}
             }
-            Poll::Ready(Some(Err(fault))) => Poll::Ready(Some(Err(self.broke_off(fault)))),
-            Poll::Pending => self.pace.poll(task).map(|paused| match paused {
-                Paused::Comment => Some(Ok(Frame::data(Bytes::from_static(COMMENT)))),
-                Paused::TooLong => Some(Err(self.broke_off(BodyFault))),
-            }),
         }
+        if let Err(denial) = stands {
+            self.context.denied(denial);
+        }
+        Poll::Ready(Some(Err(BodyFault)))
     }
 
     fn broke_off(&mut self, fault: BodyFault) -> BodyFault {
@@ -97,14 +119,28 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(bytes) => bytes.is_empty(),
-            Kind::Streamed(streamed) => streamed.body.is_end_stream(),
+            Kind::Streamed(streamed) => streamed.watched.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Streamed(streamed) => streamed.body.size_hint(),
+            // Comments may come into a stream of events, so that no length of it can be told.
+            Kind::Streamed(streamed) => match streamed.watched.form {
+                Form::Events => SizeHint::default(),
+                Form::EncodedEvents | Form::Whole => streamed.watched.body.size_hint(),
+            },
         }
     }
+}
+
+/// A piece without the byte order mark at its front.
+fn without_mark(frame: Frame<Bytes>) -> Frame<Bytes> {
+    frame.map_data(|mut data| {
+        if data.starts_with(b"\xef\xbb\xbf") {
+            data.advance(3);
+        }
+        data
+    })
 }

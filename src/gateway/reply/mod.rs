@@ -6,6 +6,7 @@ mod browser;
 mod offer;
 mod pace;
 mod refuse;
+mod standing;
 
 pub(super) use answer::{Answer, receive};
 pub use body::ReplyBody;

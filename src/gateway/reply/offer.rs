@@ -18,45 +18,49 @@ pub(super) fn may_offer(head: &Parts, discovers: bool, modern: bool) -> bool {
     (discovers && head.status.is_success()) || (modern && head.status == StatusCode::BAD_REQUEST)
 }
 
-/// The answer that goes to the client, and the versions that both speak where it tells any.
-pub(super) fn cut(
-    headers: &HeaderMap,
-    body: Bytes,
-    discovers: bool,
-) -> Result<(Bytes, Option<Vec<ProtocolVersion>>), Denial> {
+/// What goes to the client instead, and the versions that both speak where it tells any.
+type Cut = (Bytes, Option<Vec<ProtocolVersion>>);
+
+/// Cuts an answer's offer.
+pub(super) fn cut(headers: &HeaderMap, body: Bytes, discovers: bool) -> Result<Cut, Denial> {
     let media = headers.get(CONTENT_TYPE).map_or(&b""[..], http::HeaderValue::as_bytes);
     let media = media.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let plain = !headers.contains_key(CONTENT_ENCODING);
     if plain && media.eq_ignore_ascii_case(b"application/json") {
-        return json(body);
+        return json(body, discovers);
     }
     if plain && media.eq_ignore_ascii_case(b"text/event-stream") {
-        return events(&body);
+        return events(&body, discovers);
     }
     // A refusal in words offers nothing; a discovery that cannot be read might offer anything.
     if discovers { Err(Denial::ResultWithheld) } else { Ok((body, None)) }
 }
 
-fn json(body: Bytes) -> Result<(Bytes, Option<Vec<ProtocolVersion>>), Denial> {
-    match read(std::str::from_utf8(&body).map_err(|_| Denial::ResultWithheld)?) {
-        Offer::None => Ok((body, None)),
+fn json(body: Bytes, discovers: bool) -> Result<Cut, Denial> {
+    let offer = std::str::from_utf8(&body).map_or(Offer::NoJson, read);
+    match offer {
+        Offer::NoJson if discovers => Err(Denial::ResultWithheld),
+        Offer::NoJson | Offer::None => Ok((body, None)),
         Offer::Unreadable => Err(Denial::ResultWithheld),
         Offer::Versions { both, changed: None } => Ok((body, Some(both))),
         Offer::Versions { both, changed: Some(changed) } => Ok((changed.into(), Some(both))),
     }
 }
 
-fn events(body: &[u8]) -> Result<(Bytes, Option<Vec<ProtocolVersion>>), Denial> {
+fn events(body: &[u8], discovers: bool) -> Result<Cut, Denial> {
     // What is written anew begins without the mark, which means nothing.
     let (mut out, mut spoken, mut rest) = (Vec::with_capacity(body.len()), None, sse::without_mark(body));
     while !rest.is_empty() {
         let length = sse::event_length(rest).unwrap_or(rest.len());
         let (event, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         rest = after;
-        let data = sse::data(event);
-        let text =
-            std::str::from_utf8(data.as_deref().unwrap_or_default()).map_err(|_| Denial::ResultWithheld)?;
-        match read(text) {
+        // Comments and priming events say nothing.
+        let offer = match sse::data(event).filter(|data| !data.is_empty()) {
+            None => Offer::None,
+            Some(data) => std::str::from_utf8(&data).map_or(Offer::NoJson, read),
+        };
+        match offer {
+            Offer::NoJson if discovers => return Err(Denial::ResultWithheld),
             Offer::Unreadable => return Err(Denial::ResultWithheld),
             Offer::Versions { both, changed: Some(changed) } => {
                 out.extend(sse::with_data(event, changed.as_bytes()));
@@ -66,7 +70,7 @@ fn events(body: &[u8]) -> Result<(Bytes, Option<Vec<ProtocolVersion>>), Denial> 
                 out.extend_from_slice(event);
                 spoken = Some(both);
             }
-            Offer::None => out.extend_from_slice(event),
+            Offer::NoJson | Offer::None => out.extend_from_slice(event),
         }
     }
     Ok((out.into(), spoken))

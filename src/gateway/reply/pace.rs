@@ -25,15 +25,30 @@ pub struct Pauses {
     pub comment: Duration,
 }
 
+/// What an answer is, as far as its pace goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::gateway) enum Form {
+    /// A stream of events as text, which comments may be put into.
+    Events,
+    /// A stream of events that is encoded: a byte put into it would spoil it.
+    EncodedEvents,
+    /// Anything else.
+    Whole,
+}
+
 /// The pace of one answer. No timer is armed while it does not pause.
 pub(in crate::gateway) struct Pace {
-    events: bool,
+    form: Form,
     pauses: Pauses,
     /// Since when nothing came.
     since: Option<Instant>,
     deadline: Option<Deadline>,
     /// Whether the last byte ended a line, as far as a comment may follow.
     at_line_end: bool,
+    /// Whether anything of the upstream's came.
+    begun: bool,
+    /// Whether a comment came before everything else.
+    opened_by_comment: bool,
 }
 
 /// What a pause has come to.
@@ -41,31 +56,45 @@ pub(in crate::gateway) struct Pace {
 pub(super) enum Paused {
     /// A comment is due.
     Comment,
+    /// As long as to a comment, where none may be put.
+    Silent,
     /// It is over with the answer.
     TooLong,
 }
 
 impl Pace {
-    pub(super) fn new(events: bool, pauses: Pauses) -> Self {
-        Self { events, pauses, since: None, deadline: None, at_line_end: true }
+    pub(super) fn new(form: Form, pauses: Pauses) -> Self {
+        Self {
+            form,
+            pauses,
+            since: None,
+            deadline: None,
+            at_line_end: true,
+            begun: false,
+            opened_by_comment: false,
+        }
     }
 
-    /// Something came.
-    pub(super) fn went_on(&mut self, data: &[u8]) {
+    /// Something came. True when a byte order mark at its front has to go: it would count at the
+    /// beginning of the stream only, where a comment stands now.
+    pub(super) fn went_on(&mut self, data: &[u8]) -> bool {
         self.since = None;
-        if let Some(last) = data.last() {
-            self.at_line_end = *last == b'\n';
-        }
+        let Some(last) = data.last() else { return false };
+        self.at_line_end = *last == b'\n';
+        let first = !std::mem::replace(&mut self.begun, true);
+        first && self.opened_by_comment
     }
 
     /// Nothing came; ready when something has to be done about it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Paused> {
-        let Self { events, pauses, .. } = *self;
+        let Pauses { answer, stream, comment } = self.pauses;
+        let (whole, step) = match self.form {
+            Form::Events | Form::EncodedEvents => (stream, comment),
+            Form::Whole => (answer, answer),
+        };
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
-        let over = since + if events { pauses.stream } else { pauses.answer };
-        let comments = events && self.at_line_end;
-        let step = if comments { pauses.comment } else { pauses.stream.max(pauses.answer) };
+        let over = since + whole;
         let deadline = self.deadline.get_or_insert_with(|| Deadline::new(over));
         if since == now {
             deadline.set(over.min(now + step));
@@ -76,17 +105,17 @@ impl Pace {
             return Poll::Ready(Paused::TooLong);
         }
         deadline.set(over.min(now + step));
-        if comments {
+        if self.form == Form::Events && self.at_line_end {
+            self.opened_by_comment |= !self.begun;
             return Poll::Ready(Paused::Comment);
         }
-        let _ = deadline.poll(cx);
-        Poll::Pending
+        Poll::Ready(Paused::Silent)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Pace, Paused, Pauses};
+    use super::{Form, Pace, Paused, Pauses};
     use std::future::poll_fn;
     use std::time::Duration;
     use tokio::time::Instant;
@@ -100,15 +129,22 @@ mod tests {
     /// What comes of a pause after `data`, and after how long.
     async fn pause(pace: &mut Pace) -> (Paused, Duration) {
         let begun = Instant::now();
-        (poll_fn(|cx| pace.poll(cx)).await, begun.elapsed())
+        loop {
+            let came = poll_fn(|cx| pace.poll(cx)).await;
+            if came != Paused::Silent {
+                return (came, begun.elapsed());
+            }
+        }
     }
 
     #[test]
     fn streams_get_comments_until_they_are_given_up_and_answers_none() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let mut pace = Pace::new(true, PAUSES);
-            pace.went_on(b"data: x\n\n");
+            let mut pace = Pace::new(Form::Events, PAUSES);
+            assert_eq!(pause(&mut pace).await.0, Paused::Comment);
+            assert!(pace.went_on(b"\xef\xbb\xbfdata: x\n\n"), "a mark behind a comment is none");
+            assert!(!pace.went_on(b"data: x\n\n"));
             for _ in 0..3 {
                 let (came, after) = pause(&mut pace).await;
                 assert_eq!(came, Paused::Comment);
@@ -118,7 +154,10 @@ mod tests {
             let (came, after) = pause(&mut pace).await;
             assert_eq!(came, Paused::TooLong, "no comment inside a line");
             assert!(after >= Duration::from_secs(1), "{after:?}");
-            let (came, after) = pause(&mut Pace::new(false, PAUSES)).await;
+            let (came, after) = pause(&mut Pace::new(Form::EncodedEvents, PAUSES)).await;
+            assert_eq!(came, Paused::TooLong, "no comment in what is encoded");
+            assert!(after >= Duration::from_secs(1), "{after:?}");
+            let (came, after) = pause(&mut Pace::new(Form::Whole, PAUSES)).await;
             assert_eq!(came, Paused::TooLong);
             assert!((300..900).contains(&after.as_millis()), "{after:?}");
         });

@@ -38,7 +38,7 @@ pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, id: Option<&[u8]>) -> Res
     {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    if let Some(seconds) = row.retry_after {
+    if let Some(seconds) = row.retry_after.filter(|_| !detail.may_have_run) {
         headers.insert(RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
     }
     if let Some(allow) = detail.allow {

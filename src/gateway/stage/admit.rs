@@ -6,6 +6,7 @@ use http::HeaderValue;
 
 use super::session::told;
 use super::{Caller, Grant, Message, Routed, Session, Stream};
+use crate::base::KeyId;
 use crate::policy::Verified;
 use crate::wire::mcp::{Era, Method};
 
@@ -39,6 +40,11 @@ pub(in crate::gateway) struct Admitted<'s> {
 impl<'s> Admitted<'s> {
     pub(in crate::gateway) fn routed(&self) -> &Routed<'s> {
         self.caller.routed()
+    }
+
+    /// The caller's key.
+    pub(in crate::gateway) fn key(&self) -> KeyId {
+        self.caller.id()
     }
 
     pub(super) fn verified(&self) -> &Verified {

@@ -33,6 +33,7 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
     match upstream.send(&endpoint.authority, request, admitted.first_byte()).await {
         Ok(response) => Ok(response),
         Err(SendFault::Unreachable) => Err(Denial::UpstreamUnreachable.into()),
+        Err(SendFault::Broken) => Err(Refusal::broken_off()),
         Err(SendFault::TimedOut) => Err(Denial::UpstreamTimeout.into()),
     }
 }

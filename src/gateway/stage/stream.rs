@@ -4,6 +4,7 @@
 //! names anything, so a key that may do anything on the server may do them. Neither has a body:
 //! one would not be forwarded, so that client and upstream would have seen different requests.
 
+use http::Method;
 use http_body::Body;
 
 use super::message::{header_version, single};
@@ -18,12 +19,19 @@ use crate::wire::mcp::{Era, ProtocolVersion};
 pub(in crate::gateway) struct Stream(());
 
 /// Checks the era of a GET or DELETE.
-pub(in crate::gateway) fn open_stream(fields: &Fields<'_>, body: &impl Body) -> Result<Stream, Refusal> {
+pub(in crate::gateway) fn open_stream(
+    method: &Method,
+    fields: &Fields<'_>,
+    body: &impl Body,
+) -> Result<Stream, Refusal> {
     if !body.is_end_stream() {
         return Err(Refusal::hinted(Denial::MalformedRequest, "only POST has a body here"));
     }
     single(fields.last_event_id)?;
     match header_version(fields)? {
+        HeaderVersion::Absent if *method == Method::DELETE && fields.session_id == Field::Absent => {
+            Err(Refusal::hinted(Denial::InvalidRequest, "DELETE ends the session that Mcp-Session-Id names"))
+        }
         HeaderVersion::Known(ProtocolVersion::V2024_11_05) => Err(old_transport()),
         HeaderVersion::Known(version) if version.era() == Era::Modern => Err(not_allowed("POST")),
         HeaderVersion::Unknown => Err(Refusal::hinted(

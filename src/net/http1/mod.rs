@@ -27,7 +27,7 @@ pub use link::RequestBroken;
 use super::params::{ClientStream, ConnectionParams};
 use super::stop::Stop;
 use crate::base::Deadline;
-use crate::base::bounds::DRAINED_BYTES;
+use crate::base::bounds::{DRAINED_BYTES, LINGERED_BYTES};
 use crate::wire::http1::{HeadFault, ReceivedHead, take_received};
 use link::Link;
 
@@ -162,7 +162,7 @@ async fn drain(link: &RefCell<Link>) -> bool {
 async fn linger(link: &RefCell<Link>) {
     let end = async {
         poll_fn(|cx| link.borrow_mut().poll_shutdown(cx)).await;
-        let mut left = DRAINED_BYTES;
+        let mut left = LINGERED_BYTES;
         while left > 0 {
             let read = poll_fn(|cx| {
                 let mut link = link.borrow_mut();

@@ -64,6 +64,10 @@ where
         over: manner.head_only || body.is_end_stream(),
         body,
         chunked: length == AnswerLength::Chunked && !manner.head_only,
+        promised: match length {
+            AnswerLength::Known(length) if !manner.head_only => Some(length),
+            AnswerLength::Known(_) | AnswerLength::Chunked => None,
+        },
         sent: 0,
         stalled: false,
         turn: 0,
@@ -94,6 +98,8 @@ enum Progress {
 struct Writing<B> {
     body: B,
     chunked: bool,
+    /// Bytes of the length that was told and that have not come yet.
+    promised: Option<u64>,
     /// Whether the body has ended.
     over: bool,
     /// Bytes of the buffer that have left.
@@ -156,7 +162,9 @@ impl<B: Body<Data = Bytes> + Unpin> Writing<B> {
                     if let Some(data) = frame.data_ref() {
                         if self.chunked {
                             write_chunk(out, data);
-                        } else {
+                        } else if let Some(left) = &mut self.promised {
+                            // More than was told would be taken for the next answer.
+                            *left = left.checked_sub(data.len() as u64).ok_or(Unfinished)?;
                             out.extend_from_slice(data);
                         }
                     }
@@ -165,6 +173,9 @@ impl<B: Body<Data = Bytes> + Unpin> Writing<B> {
             }
             if self.over && self.chunked {
                 out.extend_from_slice(LAST_CHUNK);
+            }
+            if self.over && self.promised.is_some_and(|left| left > 0) {
+                return Err(Unfinished);
             }
         }
         Ok(false)

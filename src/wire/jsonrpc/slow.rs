@@ -46,25 +46,40 @@ pub fn id_bytes(body: &[u8]) -> Option<&str> {
     found
 }
 
-/// Where the value at a path of member names stands in a text, and the value's own text; `None`
-/// where there is none, or more than one.
-pub fn value_at<'b>(text: &'b str, path: &[&str]) -> Option<(usize, &'b str)> {
-    let root: &RawValue = serde_json::from_str(text).ok()?;
+/// What stands at a path of member names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At<'b> {
+    /// The text is JSON, and nothing is there.
+    Absent,
+    /// A value: where it begins, and its own text.
+    Value(usize, &'b str),
+    /// More than one value.
+    Unclear,
+    /// The text is no JSON.
+    NoJson,
+}
+
+/// Looks for the value at a path of member names.
+pub fn value_at<'b>(text: &'b str, path: &[&str]) -> At<'b> {
+    let Ok(root) = serde_json::from_str::<&RawValue>(text) else { return At::NoJson };
     let mut view = RawView { raw: root.get(), body: text };
     for wanted in path {
         let mut found = None;
-        view.members(|name, value| match (name == *wanted, &found) {
+        let read = view.members(|name, value| match (name == *wanted, &found) {
             (true, Some(_)) => Err(Unreadable),
             (true, None) => {
                 found = Some(value);
                 Ok(())
             }
             (false, _) => Ok(()),
-        })
-        .ok()?;
-        view = found?;
+        });
+        match (read, found) {
+            (Err(Unreadable), _) => return At::Unclear,
+            (Ok(()), None) => return At::Absent,
+            (Ok(()), Some(value)) => view = value,
+        }
     }
-    Some((view.raw.as_ptr().addr().wrapping_sub(text.as_ptr().addr()), view.raw))
+    At::Value(view.raw.as_ptr().addr().wrapping_sub(text.as_ptr().addr()), view.raw)
 }
 
 /// Deepest nesting of a text that is known to be JSON.

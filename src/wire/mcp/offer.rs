@@ -4,10 +4,14 @@
 //! other byte stays.
 
 use super::ProtocolVersion;
-use crate::wire::jsonrpc::slow::value_at;
+use crate::wire::jsonrpc::slow::{At, value_at};
 
-/// Where a discovery, and a refusal for the version, hold their list.
-const PLACES: [&[&str]; 2] = [&["result", "supportedVersions"], &["error", "data", "supported"]];
+/// Where a discovery holds its list.
+const DISCOVERED: &[&str] = &["result", "supportedVersions"];
+/// Where a refusal for the version holds it, and by which code such a refusal is told.
+const SUPPORTED: &[&str] = &["error", "data", "supported"];
+const CODE: &[&str] = &["error", "code"];
+const UNSUPPORTED_VERSION: &str = "-32022";
 
 /// What an answer offers.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,26 +21,37 @@ pub enum Offer {
     /// Versions that both speak; `changed` is the answer with those alone, where there were
     /// others.
     Versions {
-        /// In the server's order.
+        /// In the server's order, each once.
         both: Vec<ProtocolVersion>,
         /// The answer that goes to the client instead.
         changed: Option<String>,
     },
-    /// A list that is none.
+    /// A list that is none, or two.
     Unreadable,
+    /// No JSON.
+    NoJson,
 }
 
-/// Reads the JSON of an answer.
+/// Reads the JSON of an answer. Other errors may have a member `supported` of their own.
 pub fn read(answer: &str) -> Offer {
-    let Some((start, list)) = PLACES.iter().find_map(|place| value_at(answer, place)) else {
-        return Offer::None;
+    let refused = || matches!(value_at(answer, CODE), At::Value(_, UNSUPPORTED_VERSION));
+    let list = match value_at(answer, DISCOVERED) {
+        At::Absent if refused() => value_at(answer, SUPPORTED),
+        discovered => discovered,
+    };
+    let (start, list) = match list {
+        At::Absent => return Offer::None,
+        At::Unclear => return Offer::Unreadable,
+        At::NoJson => return Offer::NoJson,
+        At::Value(start, list) => (start, list),
     };
     let Ok(offered) = serde_json::from_str::<Vec<String>>(list) else { return Offer::Unreadable };
-    let both: Vec<_> = offered
-        .iter()
-        .filter_map(|name| ProtocolVersion::parse(name))
-        .filter(|version| ProtocolVersion::SPOKEN.contains(version))
-        .collect();
+    let mut both: Vec<ProtocolVersion> = Vec::new();
+    for version in offered.iter().filter_map(|name| ProtocolVersion::parse(name)) {
+        if ProtocolVersion::SPOKEN.contains(&version) && !both.contains(&version) {
+            both.push(version);
+        }
+    }
     let changed = (both.len() < offered.len()).then(|| {
         let names: Vec<_> = both.iter().map(|version| format!("\"{}\"", version.name())).collect();
         let (before, rest) = answer.split_at_checked(start).unwrap_or_default();
@@ -74,8 +89,12 @@ mod tests {
             Offer::Versions { both: vec![], changed: Some(refusal.replace("\"2030-01-01\"", "")) }
         );
         assert_eq!(read(r#"{"result":{"supportedVersions":"all"}}"#), Offer::Unreadable);
-        for without in ["{}", "[]", "nonsense", r#"{"result":{}}"#] {
+        let other = r#"{"error":{"code":-32602,"data":{"supported":["json","xml"]}}}"#;
+        for without in ["{}", "[]", r#"{"result":{}}"#, other] {
             assert_eq!(read(without), Offer::None);
         }
+        let twice = r#"{"result":{"supportedVersions":["2026-07-28"]},"result":{"supportedVersions":[]}}"#;
+        assert_eq!(read(twice), Offer::Unreadable);
+        assert_eq!(read("nonsense"), Offer::NoJson);
     }
 }

@@ -93,6 +93,25 @@ pub(super) fn answer(stream: &mut Stream, head: &str, body: &str) -> Kept {
             pause(1_000);
             send(out, &whole("200 OK", "", ANSWER))
         }
+        "told_length" | "encoded" => {
+            // Events whose length was told, or that are encoded, with a pause behind a line.
+            let (first, second) = (format!("data: {}\n\n", "x".repeat(20_000)), "data: end\n\n");
+            let told = match script {
+                "encoded" => "Content-Encoding: gzip\r\n".into(),
+                _ => format!("Content-Length: {}\r\n", first.len() + second.len()),
+            };
+            send(out, &format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{told}\r\n{first}"))?;
+            pause(350);
+            send(out, second)?;
+            Ok(false)
+        }
+        "marked" => {
+            send(out, SSE)?;
+            pause(350);
+            chunk(out, "\u{feff}data: first\n\n")?;
+            chunk(out, "\u{feff}data: second\n\n")?;
+            send(out, "0\r\n\r\n")
+        }
         "event" => {
             // One event, and then nothing until the other side leaves.
             send(out, SSE)?;
@@ -176,6 +195,16 @@ fn at_once(script: &str, head: &str, body: &str) -> String {
         "body_on_204" => {
             format!("HTTP/1.1 204 No Content\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len())
         }
+        "other_400" => whole(
+            "400 Bad Request",
+            "",
+            r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"no","data":{"supported":["json","xml"]}}}"#,
+        ),
+        "discover_twice" => {
+            let list = r#""result":{"supportedVersions":["2030-01-01"]}"#;
+            whole("200 OK", "", &format!(r#"{{"jsonrpc":"2.0","id":7,{list},{list}}}"#))
+        }
+        "discover_words" => whole("200 OK", "", "garbage"),
         "discover_json" => whole("200 OK", "", &discovered(r#""2027-01-01","2026-07-28","2024-11-05""#)),
         "discover_none" => whole("200 OK", "", &discovered(r#""2027-01-01""#)),
         "discover_odd" => {
