@@ -30,12 +30,17 @@ impl KeyLoad {
     }
 }
 
+/// The snapshot before the current one. Who lets a snapshot go last takes it down: held here for
+/// one generation more, that is the control side and not a request.
+#[derive(Default)]
+struct Retired(Option<Arc<Snapshot>>);
+
 /// Publishes snapshots; clones publish to the same cell.
 #[derive(Clone)]
 pub struct Publisher {
     cell: SnapshotCell,
     metrics: Arc<Metrics>,
-    writing: Arc<Mutex<()>>,
+    writing: Arc<Mutex<Retired>>,
 }
 
 impl Publisher {
@@ -114,10 +119,13 @@ impl Publisher {
     }
 
     fn write(&self, next: impl FnOnce(&Snapshot) -> Snapshot) {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = next(&self.cell.load());
+        let mut retired = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.cell.load();
+        let next = next(&now);
         self.metrics.keys.store(i64::try_from(next.keys.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.metrics.swaps.fetch_add(1, Ordering::Relaxed);
+        // Another table altogether would be a hundred megabytes to hold.
+        retired.0 = next.keys.shares_with(&now.keys).then_some(now);
         self.cell.publish(next);
     }
 }

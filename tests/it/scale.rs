@@ -5,8 +5,9 @@
 //! everyday run holds a slower build to the same memory and to looser times.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use tollgate::base::digest::Hasher;
@@ -47,12 +48,12 @@ fn many_keys_are_small_and_load_soon_and_their_changes_go_unnoticed() {
     assert!(started <= most, "{started:?} to load {count} keys");
     assert!(per_key <= PER_KEY + FIXED / count, "{per_key} bytes a key");
 
-    let (calm, changing) = calls_beside_changes(&world, &gateway, &key, &ids);
-    let (calm, changing) = (p99(calm), p99(changing));
-    let ratio = changing.as_secs_f64() / calm.as_secs_f64();
+    let [calm, elsewhere, changing] = calls_beside_changes(&world, &gateway, &key, &ids).map(p99);
+    let ratio = changing.as_secs_f64() / elsewhere.as_secs_f64();
     println!(
-        "p99 {} µs, {} µs beside {CHANGES_PER_SECOND} changes a second: {ratio:.2}",
+        "p99 {} µs, {} µs beside {CHANGES_PER_SECOND} changes a second to another registry, {} µs to its own: {ratio:.2}",
         calm.as_micros(),
+        elsewhere.as_micros(),
         changing.as_micros()
     );
     // Other tests run beside the everyday one.
@@ -84,36 +85,39 @@ fn write_records(file: &std::path::Path, count: usize) -> Vec<KeyId> {
     ids
 }
 
-/// Times of calls in turns: while nothing changes, and while keys do.
-fn calls_beside_changes(
-    world: &World,
-    gateway: &Gateway,
-    key: &str,
-    ids: &[KeyId],
-) -> (Vec<Duration>, Vec<Duration>) {
-    let on = Arc::new(AtomicBool::new(false));
+/// Where keys change.
+const NOWHERE: u8 = 0;
+const ELSEWHERE: u8 = 1;
+const HERE: u8 = 2;
+
+/// Times of calls in turns: while nothing changes, while the keys of a copy of the registry do,
+/// and while the gateway's own do. The second shows what the writer takes of the machine's two
+/// cores, which is none of the gateway's doing.
+fn calls_beside_changes(world: &World, gateway: &Gateway, key: &str, ids: &[KeyId]) -> [Vec<Duration>; 3] {
+    let place = Arc::new(AtomicU8::new(NOWHERE));
     let over = Arc::new(AtomicBool::new(false));
+    let own = world.folder.path().join("tollgate.db");
+    let copy = world.folder.path().join("copy.db");
+    std::fs::copy(&own, &copy).unwrap();
     let changer = {
-        let (on, over, ids) = (Arc::clone(&on), Arc::clone(&over), ids.to_vec());
-        let path = world.folder.path().join("tollgate.db");
-        std::thread::spawn(move || change_keys(&path, &ids, &on, &over))
+        let (place, over, ids) = (Arc::clone(&place), Arc::clone(&over), ids.to_vec());
+        std::thread::spawn(move || change_keys([&copy, &own], &ids, &place, &over))
     };
     let mut connection = gateway.connect();
-    let (mut calm, mut changing) = (Vec::new(), Vec::new());
-    let turn = Duration::from_millis(500);
+    let mut times = [const { Vec::new() }; 3];
     for _ in 0..strength(3, 30) {
-        on.store(false, Ordering::Relaxed);
-        calls(&mut connection, key, turn, &mut calm);
-        on.store(true, Ordering::Relaxed);
-        calls(&mut connection, key, turn, &mut changing);
+        for (turn, times) in [NOWHERE, ELSEWHERE, HERE].into_iter().zip(&mut times) {
+            place.store(turn, Ordering::Relaxed);
+            calls(&mut connection, key, Duration::from_millis(500), times);
+        }
     }
     over.store(true, Ordering::Relaxed);
     let changed = changer.join().unwrap();
-    let wanted = strength(3, 30) * CHANGES_PER_SECOND / 2;
+    let wanted = strength(3, 30) * CHANGES_PER_SECOND;
     // Beside other tests the disk is shared.
     let share = strength(2, 8);
     assert!(changed * 10 >= wanted * share, "{changed} changes, {wanted} wanted");
-    (calm, changing)
+    times
 }
 
 /// Calls one after the other, half a thousand a second: latency, not throughput.
@@ -129,18 +133,23 @@ fn calls(connection: &mut Connection, key: &str, turn: Duration, times: &mut Vec
     }
 }
 
-/// Changes keys while told to, ten in a transaction; how many there were.
-fn change_keys(path: &std::path::Path, ids: &[KeyId], on: &AtomicBool, over: &AtomicBool) -> usize {
-    let mut registry = Embedded::open(path).unwrap();
+/// Changes keys where it is told to, ten in a transaction; how many there were.
+fn change_keys(paths: [&Path; 2], ids: &[KeyId], place: &AtomicU8, over: &AtomicBool) -> usize {
+    let mut registries = paths.map(|path| Embedded::open(path).unwrap());
     let now = Clock::system().now();
-    let (mut changed, mut place) = (0, 0);
+    let (mut changed, mut next) = (0, 0);
     while !over.load(Ordering::Relaxed) {
         let begun = Instant::now();
-        if on.load(Ordering::Relaxed) {
+        let registry = match place.load(Ordering::Relaxed) {
+            ELSEWHERE => registries.first_mut(),
+            HERE => registries.last_mut(),
+            _ => None,
+        };
+        if let Some(registry) = registry {
             let mut edits: Vec<_> = (0..10).map(|_| |before| moved(before, now)).collect();
             let mut each = edits.iter_mut().map(|edit| {
-                place = (place + 7_919) % ids.len();
-                (ids[place], edit as Edit<'_>)
+                next = (next + 7_919) % ids.len();
+                (ids[next], edit as Edit<'_>)
             });
             registry.change(&mut each).unwrap();
             changed += 10;

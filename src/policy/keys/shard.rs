@@ -97,8 +97,13 @@ impl Shard {
 
     /// Opens a copy for changes.
     pub fn edit(&self) -> Edit {
-        let owners = self.owners.iter().zip(1_u16..).map(|(owner, place)| (owner.clone(), place)).collect();
-        Edit { shard: self.clone(), owners, removed: Vec::new() }
+        Edit {
+            shard: self.clone(),
+            owners: Owners::Scanned(0),
+            removed: Vec::new(),
+            moved: false,
+            left: false,
+        }
     }
 
     /// Drops owners and rotations that no record names any more.
@@ -173,9 +178,25 @@ impl Shard {
 /// kept only the last word on each key.
 pub struct Edit {
     shard: Shard,
-    owners: HashMap<HeaderValue, u16, RandomState>,
+    owners: Owners,
     removed: Vec<KeyId>,
+    /// Whether records came, so that the slots have to be laid out anew.
+    moved: bool,
+    /// Whether a record may have left an owner or a rotation that nobody names any more.
+    left: bool,
 }
+
+/// How an edit finds an owner's place: most edits are of one key, and a look at a hundred owners
+/// costs less than a map of them.
+enum Owners {
+    /// By looking at all of them, so many times so far.
+    Scanned(usize),
+    /// By a map.
+    Mapped(HashMap<HeaderValue, u16, RandomState>),
+}
+
+/// Owners that are looked for one by one before a map is worth its while.
+const SCANS: usize = 8;
 
 impl Edit {
     /// An empty shard with room for as many records.
@@ -192,6 +213,7 @@ impl Edit {
 
     /// Adds a key without looking whether it is there.
     pub fn append(&mut self, entry: &KeyEntry, scopes: ScopeSetId, hasher: &Hasher) {
+        self.moved = true;
         let record = self.record(entry, scopes, hasher);
         self.shard.records.push(record);
     }
@@ -214,9 +236,12 @@ impl Edit {
             return Err(Full);
         }
         let record = self.record(entry, scopes, hasher);
-        match place.and_then(|place| self.shard.records.get_mut(place)) {
-            Some(old) => *old = record,
-            None => self.shard.records.push(record),
+        if let Some(old) = place.and_then(|place| self.shard.records.get_mut(place)) {
+            self.left |= old.rotation != 0 || old.owner != record.owner;
+            *old = record;
+        } else {
+            self.moved = true;
+            self.shard.records.push(record);
         }
         Ok(())
     }
@@ -238,6 +263,7 @@ impl Edit {
     pub fn adopt(&mut self, record: &Record, from: &Shard) {
         let owner = self.place_owner(from.owner(record));
         let rotation = self.place_rotation((record.rotation != 0).then(|| *from.rotation(record)));
+        self.moved = true;
         self.shard.records.push(Record { owner, rotation, ..*record });
     }
 
@@ -248,26 +274,50 @@ impl Edit {
 
     /// The changed shard, laid out anew.
     pub fn finish(self, hash: impl Fn(KeyId) -> u64) -> Shard {
-        let Self { mut shard, mut removed, .. } = self;
-        removed.sort_unstable();
-        shard.records.retain(|record| removed.binary_search(&record.id).is_err());
-        shard.sweep();
+        let Self { mut shard, mut removed, mut moved, mut left, .. } = self;
+        if !removed.is_empty() {
+            (moved, left) = (true, true);
+            removed.sort_unstable();
+            shard.records.retain(|record| removed.binary_search(&record.id).is_err());
+        }
+        if left {
+            shard.sweep();
+        }
         // Shards live long, and there are a thousand of them.
         shard.records.shrink_to_fit();
         shard.rotations.shrink_to_fit();
         shard.owners.shrink_to_fit();
-        shard.lay_out(hash);
+        if moved {
+            shard.lay_out(hash);
+        }
         shard
     }
 
     fn place_owner(&mut self, owner: Option<&HeaderValue>) -> u16 {
         let Some(owner) = owner else { return 0 };
-        if let Some(place) = self.owners.get(owner) {
-            return *place;
+        let owners = &mut self.shard.owners;
+        let numbered = |owners: &[HeaderValue]| owners.iter().cloned().zip(1_u16..).collect();
+        let known = match &mut self.owners {
+            Owners::Scanned(SCANS) => {
+                let map: HashMap<_, _, _> = numbered(owners);
+                let known = map.get(owner).copied();
+                self.owners = Owners::Mapped(map);
+                known
+            }
+            Owners::Scanned(scans) => {
+                *scans += 1;
+                owners.iter().position(|known| known == owner).and_then(|at| u16::try_from(at + 1).ok())
+            }
+            Owners::Mapped(map) => map.get(owner).copied(),
+        };
+        if let Some(place) = known {
+            return place;
         }
-        self.shard.owners.push(owner.clone());
-        let place = u16::try_from(self.shard.owners.len()).unwrap_or(0);
-        self.owners.insert(owner.clone(), place);
+        owners.push(owner.clone());
+        let place = u16::try_from(owners.len()).unwrap_or(0);
+        if let Owners::Mapped(map) = &mut self.owners {
+            map.insert(owner.clone(), place);
+        }
         place
     }
 

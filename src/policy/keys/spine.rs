@@ -115,6 +115,13 @@ impl Keys {
         self.sets.set(id)
     }
 
+    /// Whether most of this generation is that of another.
+    pub fn shares_with(&self, other: &Self) -> bool {
+        self.groups.len() == other.groups.len()
+            && (self.groups.len() < 2
+                || self.groups.iter().zip(&other.groups).any(|(own, others)| Arc::ptr_eq(own, others)))
+    }
+
     /// Looks a key up. For an id that is not there, some record of the same shard stands in:
     /// what is compared, and where it lies, does not tell.
     #[inline]
