@@ -63,7 +63,7 @@ fn many_keys_are_small_and_load_soon_and_their_changes_go_unnoticed() {
 }
 
 /// Writes records as `key export` would, of eight sets of scopes and a hundred owners.
-fn write_records(file: &std::path::Path, count: usize) -> Vec<KeyId> {
+fn write_records(file: &Path, count: usize) -> Vec<KeyId> {
     let hasher = Hasher::new(&[]);
     let hash = hasher.hash_new(NewKey::generate(Env::Live).unwrap().secret()).to_stored();
     let mut out = std::io::BufWriter::new(std::fs::File::create(file).unwrap());
