@@ -138,6 +138,13 @@ fn decides(name: &str) -> bool {
     ) || name.starts_with("mcp-")
 }
 
+/// What a media type is without its parameters (WHATWG MIME sniffing, essence), in whatever case
+/// it was sent.
+#[inline]
+pub fn essence(media: &[u8]) -> &[u8] {
+    media.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
 /// The host of an authority without its port: `[::1]:8443` → `[::1]`, `Example.com:1` →
 /// `Example.com`. `None` when it is empty or holds user information.
 #[inline]

@@ -24,7 +24,7 @@ use crate::gateway::refusal::Refusal;
 use crate::gateway::stage::Admitted;
 use crate::gateway::worker::Worker;
 use crate::upstream::BodyFault;
-use crate::wire::http::{SESSION_ID, keep_only, passes_downstream};
+use crate::wire::http::{SESSION_ID, essence, keep_only, passes_downstream};
 use crate::wire::mcp::Era;
 
 /// An answer whose books are still open.
@@ -142,8 +142,7 @@ fn retain_allowed(head: &mut Parts, admitted: &Admitted<'_>) -> Result<(), Refus
 
 fn form(head: &Parts) -> Form {
     let media = head.headers.get(CONTENT_TYPE).map_or(&b""[..], http::HeaderValue::as_bytes);
-    let media = media.split(|byte| *byte == b';').next().unwrap_or_default();
-    match media.trim_ascii().eq_ignore_ascii_case(b"text/event-stream") {
+    match essence(media).eq_ignore_ascii_case(b"text/event-stream") {
         false => Form::Whole,
         true if head.headers.contains_key(CONTENT_ENCODING) => Form::EncodedEvents,
         true => Form::Events,

@@ -9,6 +9,7 @@ use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 
 use crate::base::Denial;
+use crate::wire::http::essence;
 use crate::wire::mcp::ProtocolVersion;
 use crate::wire::mcp::offer::{Offer, read};
 use crate::wire::sse;
@@ -24,7 +25,7 @@ type Cut = (Bytes, Option<Vec<ProtocolVersion>>);
 /// Cuts an answer's offer.
 pub(super) fn cut(headers: &HeaderMap, body: Bytes, discovers: bool) -> Result<Cut, Denial> {
     let media = headers.get(CONTENT_TYPE).map_or(&b""[..], http::HeaderValue::as_bytes);
-    let media = media.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let media = essence(media);
     let plain = !headers.contains_key(CONTENT_ENCODING);
     if plain && media.eq_ignore_ascii_case(b"application/json") {
         return json(body, discovers);
