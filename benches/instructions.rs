@@ -25,11 +25,11 @@ use http_body_util::Full;
 use tollgate::base::UnixSeconds;
 use tollgate::base::digest::Hasher;
 use tollgate::base::key::RawKey;
-use tollgate::gateway::{Worker, serve};
+use tollgate::gateway::Worker;
 use tollgate::policy::{Keys, Policy, Wanted, authenticate, authorise};
 use tollgate::wire::jsonrpc::Scratch;
 
-use world::{BODY, Stub, at_once, keys, large_body, policy, request, worker};
+use world::{BODY, Stub, at_once, keys, large_body, policy, request, serve, worker};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -5,9 +5,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group};
 use http::StatusCode;
-use tollgate::gateway::serve;
 
-use crate::world::{BODY, KEYS, at_once, large_body, naive, request, worker};
+use crate::world::{BODY, KEYS, at_once, large_body, naive, request, serve, worker};
 
 fn whole(c: &mut Criterion) {
     let (worker, raw) = worker(KEYS);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response};
 use http_body_util::combinators::MapErr;
 use http_body_util::{BodyExt as _, Full};
@@ -23,12 +23,14 @@ use tollgate::base::key::{Env, NewKey};
 use tollgate::base::{Clock, UnixSeconds};
 use tollgate::config::{Environment, load_text};
 use tollgate::control::{Publisher, compile};
-use tollgate::gateway::{Pauses, RequestBounds, Worker};
+use tollgate::gateway::{Pauses, ReplyBody, RequestBounds, Worker};
 use tollgate::policy::keys::{Change, Status};
 use tollgate::policy::{Authority, KeyEntry, Policy, ScopePattern, ScopeSet};
 use tollgate::state::{Ceilings, Load};
 use tollgate::telemetry::Metrics;
-use tollgate::upstream::{BodyFault, Exchange, SendFault};
+use tollgate::upstream::{BodyFault, Exchange, Outgoing, SendFault};
+use tollgate::wire::head::{Reply, RequestHead};
+use tollgate::wire::http1::take_head;
 
 /// Keys that a bench of the whole path has in its table.
 pub const KEYS: usize = 100_000;
@@ -36,6 +38,9 @@ pub const KEYS: usize = 100_000;
 /// 249 bytes, of the newest revision.
 pub const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"unpaid invoices from the last quarters"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
 const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"3 invoices"}],"isError":false}}"#;
+
+/// The head before it.
+const ANSWER_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 120\r\n\r\n";
 
 /// The same call with 4 KiB of arguments.
 pub fn large_body() -> String {
@@ -126,6 +131,22 @@ pub fn request(raw: &str, body: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
+/// The answer to the naive gateway, which has a map of headers.
+pub fn answer(request: &Request<Bytes>) -> Response<Full<Bytes>> {
+    std::hint::black_box(request);
+    let response = Response::builder().header("content-type", "application/json");
+    response.header("content-length", ANSWER.len()).body(Full::from(ANSWER)).unwrap()
+}
+
+/// Serves a request as the server of HTTP/2 has it done.
+pub async fn serve<X: Exchange>(
+    worker: &Worker<X>,
+    request: Request<Full<Bytes>>,
+) -> Response<ReplyBody<X::Body>> {
+    let (head, body) = request.into_parts();
+    tollgate::gateway::serve(worker, RequestHead::from(&head), body).await.into_http()
+}
+
 /// An upstream that answers at once.
 pub struct Stub;
 
@@ -135,16 +156,14 @@ impl Exchange for Stub {
     async fn send(
         &self,
         _to: &Authority,
-        request: Request<Bytes>,
+        request: Outgoing,
         _first_byte: Option<Duration>,
-    ) -> Result<Response<Self::Body>, SendFault> {
+    ) -> Result<Reply<Self::Body>, SendFault> {
         drop(std::hint::black_box(request));
+        let mut read = BytesMut::from(ANSWER_HEAD);
+        let head = take_head(&mut read, &mut 0).unwrap().unwrap();
         let body = Full::from(ANSWER).map_err((|never| match never {}) as fn(Infallible) -> BodyFault);
-        let mut response = Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert("content-type", http::HeaderValue::from_static("application/json"));
-        headers.insert("content-length", http::HeaderValue::from(ANSWER.len()));
-        Ok(response)
+        Ok(Reply { passed: head.lines, ..Reply::new(head.status, body) })
     }
 }
 

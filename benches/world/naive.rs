@@ -12,10 +12,6 @@ use http_body_util::{BodyExt as _, Full};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use tollgate::base::base62::ALPHABET;
-use tollgate::policy::Authority;
-use tollgate::upstream::Exchange;
-
-use super::Stub;
 
 /// A key's record.
 #[derive(Clone)]
@@ -111,9 +107,7 @@ impl Gateway {
         headers.insert(HeaderName::from_static("host"), HeaderValue::from_static("127.0.0.1:9"));
         let mut upstream = Request::post("/mcp").body(body).unwrap();
         *upstream.headers_mut() = headers;
-        let authority = Authority { host: "127.0.0.1".into(), port: 9, tls: false, ca: None };
-        let response = Stub.send(&authority, upstream, None).await.unwrap();
-        let (head, body) = response.into_parts();
+        let (head, body) = super::answer(&upstream).into_parts();
         Response::from_parts(head, Full::new(body.collect().await.unwrap().to_bytes()))
     }
 }

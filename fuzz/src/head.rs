@@ -2,12 +2,14 @@
 //! way only, wherever they are cut; and the gateway reads what it writes.
 
 use bytes::BytesMut;
-use http::{Method, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode};
 use tollgate::base::bounds::REQUEST_HEADERS;
 use tollgate::wire::http1::{
-    AnswerLength, BodyLength, Framing, ReceivedHead, ResponseHead, take_head, take_received, write_answer,
-    write_request,
+    AnswerLength, BodyLength, Framing, Preamble, ReceivedHead, ResponseHead, begin_request, end_request,
+    take_head, take_received, write_answer, write_line,
 };
+use tollgate::wire::lines::Lines;
 
 use super::lines::{self, Told};
 use super::{chunks, cuts};
@@ -66,7 +68,7 @@ fn request(data: &[u8]) {
     assert!(text.len() <= MOST);
     let shown = text.escape_ascii();
     let Some(lines) = lines::read(text) else { panic!("a head that is none: {shown}") };
-    assert_eq!((lines.first[0], lines.first[2]), (head.method.as_str(), "HTTP/1.1"), "{shown}");
+    assert_eq!((lines.first[0], lines.first[2]), (head.head.method.as_str(), "HTTP/1.1"), "{shown}");
     target(lines.first[1], &head);
     let Some(told) = lines.told(1) else { panic!("its end is not told in one way: {shown}") };
     let length = match told {
@@ -78,7 +80,7 @@ fn request(data: &[u8]) {
     assert_eq!(lines.all("host").len(), 1, "{shown}");
     assert!(lines.headers.len() <= REQUEST_HEADERS, "{shown}");
     assert!(
-        lines.are(&head.headers, &["content-length", "transfer-encoding", "connection", "expect"]),
+        lines.are(&head.head.lines, &["content-length", "transfer-encoding", "connection", "expect"]),
         "{shown}"
     );
     let close = lines.connection().iter().any(|option| option == b"close");
@@ -107,39 +109,42 @@ fn request(data: &[u8]) {
     again(&head);
 }
 
-/// The target is what the line says, not mended and not cut.
+/// The target is what the line says up to its query, not mended and not cut.
 fn target(text: &str, head: &ReceivedHead) {
-    let path = head.uri.path_and_query().map(http::uri::PathAndQuery::as_str);
+    let (path, authority) = (head.head.target.path(), head.head.target.authority());
+    let before_query = |text: &str| text.split('?').next().unwrap_or_default().to_owned();
     if text.starts_with('/') {
-        assert_eq!((path, head.uri.authority()), (Some(text), None));
-    } else if let Some((scheme, rest)) = text.split_once("://") {
-        let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        assert_eq!(
-            (head.uri.scheme_str(), head.uri.authority().map(http::uri::Authority::as_str)),
-            (Some(scheme), Some(authority))
-        );
-        assert_eq!(path, Some(if after.is_empty() { "/" } else { after }), "{text}");
+        assert_eq!((path, authority), (&*before_query(text), None));
+    } else if let Some((_, rest)) = text.split_once("://") {
+        let (named, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        assert_eq!(authority, Some(named));
+        let after = before_query(after);
+        assert_eq!(path, if after.is_empty() { "/" } else { &after }, "{text}");
     } else {
-        assert_eq!((text, &head.method), ("*", &Method::OPTIONS));
+        assert_eq!((text, path, &head.head.method), ("*", "*", &Method::OPTIONS));
     }
 }
 
 /// The same request as the gateway writes it to an upstream is read as the same request.
-fn again(head: &ReceivedHead) {
-    let length = match head.length {
+fn again(received: &ReceivedHead) {
+    let head = &received.head;
+    let length = match received.length {
         BodyLength::Empty => 0,
         BodyLength::Known(length) => length as usize,
         BodyLength::Chunked => 77,
     };
     let mut written = Vec::new();
-    write_request(&mut written, &head.method, &head.uri, &head.headers, length);
-    if head.headers.len() + 1 > REQUEST_HEADERS {
+    let preamble = Preamble::new(&PathAndQuery::from_static("/mcp?a=b"), []);
+    begin_request(&mut written, &head.method, &preamble);
+    head.lines.iter().for_each(|line| write_line(&mut written, line));
+    end_request(&mut written, &head.method, length);
+    if head.lines.len() + 1 > REQUEST_HEADERS {
         return;
     }
     let read = take_received(&mut BytesMut::from(&written[..]), 4 * MOST);
     let Ok(Some(read)) = read else { panic!("what was written is not read: {}", written.escape_ascii()) };
-    assert_eq!((&read.method, &read.headers), (&head.method, &head.headers));
-    assert_eq!((read.uri.path(), read.uri.query()), (head.uri.path(), head.uri.query()));
+    assert_eq!((&read.head.method, read.head.target.path()), (&head.method, "/mcp"));
+    assert!(read.head.lines.iter().eq(head.lines.iter()));
     let expected = if length == 0 { BodyLength::Empty } else { BodyLength::Known(length as u64) };
     assert_eq!(read.length, expected);
 }
@@ -177,7 +182,7 @@ fn answer(data: &[u8]) {
         Told::Chunks => Framing::Chunked,
     };
     assert_eq!(framing, head.framing, "{shown}");
-    assert!(lines.are(&head.headers, &["content-length", "transfer-encoding", "connection"]), "{shown}");
+    assert!(lines.are(&head.lines, &["content-length", "transfer-encoding", "connection"]), "{shown}");
     let close = lines.connection().iter().any(|option| option == b"close");
     // An answer that by its status has no body, and promises one, may be followed by it.
     let in_vain = head.status == StatusCode::NO_CONTENT && !matches!(told, Told::Nothing | Told::Length(0));
@@ -193,17 +198,17 @@ fn written(head: &ResponseHead) {
         Framing::Empty => (AnswerLength::Known(0), Framing::Empty),
         Framing::Chunked | Framing::UntilClose => (AnswerLength::Chunked, Framing::Chunked),
     };
-    if head.headers.len() > 97 {
+    if head.lines.len() > 97 {
         return;
     }
     let mut out = Vec::new();
-    write_answer(&mut out, head.status, &head.headers, length, b"now", !head.reusable);
+    let own = HeaderMap::new();
+    write_answer(&mut out, head.status, &head.lines, &own, length, b"now", !head.reusable);
     let read = take_head(&mut BytesMut::from(&out[..]), &mut 0);
     let Ok(Some(read)) = read else { panic!("{}", out.escape_ascii()) };
     assert_eq!((read.status, read.framing, read.reusable), (head.status, framing, head.reusable));
-    let dated = head.headers.contains_key("date");
-    assert_eq!(read.headers.len(), head.headers.len() + usize::from(!dated));
-    for (name, _) in &head.headers {
-        assert!(read.headers.get_all(name).iter().eq(head.headers.get_all(name)), "{name}");
-    }
+    let dated = |lines: &Lines| lines.get("date").is_some();
+    let added = usize::from(!dated(&head.lines));
+    assert_eq!(read.lines.len(), head.lines.len() + added);
+    assert!(dated(&read.lines) && read.lines.iter().take(head.lines.len()).eq(head.lines.iter()));
 }

@@ -87,13 +87,11 @@ impl Lines<'_> {
         }
     }
 
-    /// Whether a map holds these headers and no other, each name's values in order; the ones
-    /// of the framing and the connection aside.
-    pub fn are(&self, map: &http::HeaderMap, aside: &[&str]) -> bool {
-        let rest: Vec<_> = self.headers.iter().filter(|(name, _)| !aside.contains(&name.as_str())).collect();
-        rest.len() == map.len()
-            && rest
-                .iter()
-                .all(|(name, _)| map.get_all(name).iter().map(http::HeaderValue::as_bytes).eq(self.all(name)))
+    /// Whether these lines were read and no other, in their order; the ones of the framing and
+    /// the connection aside.
+    pub fn are(&self, read: &tollgate::wire::lines::Lines, aside: &[&str]) -> bool {
+        let rest = self.headers.iter().filter(|(name, _)| !aside.contains(&name.as_str()));
+        let rest: Vec<_> = rest.map(|(name, value)| (name.as_bytes(), &value[..])).collect();
+        rest == read.iter().map(|line| (line.name(), line.value())).collect::<Vec<_>>()
     }
 }

@@ -4,17 +4,18 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use http::Request;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::gateway::{ReplyBody, Unread, Worker, serve, turn_away};
 use crate::net::{RequestBody, Service};
 use crate::upstream::{Upstream, UpstreamBody};
+use crate::wire::head::{self, RequestHead};
 use crate::wire::http1::HeadFault;
 use crate::wire::http2::check_head;
 
-type Reply = Response<ReplyBody<UpstreamBody>>;
+type Reply = head::Reply<ReplyBody<UpstreamBody>>;
 
 /// One worker's service, with room or without.
 pub(super) struct Serving {
@@ -26,14 +27,14 @@ pub(super) struct Serving {
 impl Service for Serving {
     type Body = ReplyBody<UpstreamBody>;
 
-    async fn http1(self: Rc<Self>, request: Result<Request<RequestBody>, HeadFault>) -> Reply {
+    async fn http1(self: Rc<Self>, request: Result<(RequestHead, RequestBody), HeadFault>) -> Reply {
         match request {
             Ok(_) if !self.room => {
                 let mut reply = turn_away(&self.worker, Unread::NoRoom);
-                reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                reply.own.insert(CONNECTION, HeaderValue::from_static("close"));
                 reply
             }
-            Ok(request) => serve(&self.worker, request).await,
+            Ok((head, body)) => serve(&self.worker, head, body).await,
             Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
         }
     }
@@ -44,7 +45,7 @@ impl Service for Serving {
         }
         let (head, body) = request.into_parts();
         match check_head(&head) {
-            Ok(()) => serve(&self.worker, Request::from_parts(head, body)).await,
+            Ok(()) => serve(&self.worker, RequestHead::from(&head), body).await,
             Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
         }
     }

@@ -13,6 +13,7 @@ pub mod key;
 pub mod sealing;
 pub mod secret;
 pub mod stream;
+pub mod tick;
 pub mod unseen;
 
 pub use clock::{Clock, UnixSeconds};
@@ -21,3 +22,4 @@ pub use denial::Denial;
 pub use key::KeyId;
 pub use sealing::SealingKey;
 pub use stream::Stream;
+pub use tick::Tick;

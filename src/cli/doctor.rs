@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Request, StatusCode, Uri};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
 use super::{CommandFault, Common, Session, config_file, output};
@@ -16,7 +16,8 @@ use crate::control::compile;
 use crate::policy::{Endpoint, Policy};
 use crate::registry::key_entry;
 use crate::registry::{Embedded, Registry as _};
-use crate::upstream::{Exchange as _, SendFault, Trust, Upstream, UpstreamParams};
+use crate::upstream::{Exchange as _, Outgoing, OutgoingHead, SendFault, Trust, Upstream, UpstreamParams};
+use crate::wire::http::{MCP_METHOD, PROTOCOL_VERSION};
 
 /// A person waits for the answer, so an upstream gets less time than a request would.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -143,7 +144,7 @@ async fn ask(upstream: &Upstream, endpoint: &Endpoint) -> Result<String, String>
         return Err(fault.to_string());
     }
     let response = upstream.send(&endpoint.authority, discover(endpoint), None).await;
-    match response.map(|response| response.status()) {
+    match response.map(|response| response.status) {
         Err(SendFault::TimedOut) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         Err(SendFault::Unreachable | SendFault::Broken) => {
             Err("the connection broke before an answer".into())
@@ -160,18 +161,16 @@ async fn ask(upstream: &Upstream, endpoint: &Endpoint) -> Result<String, String>
     }
 }
 
-fn discover(endpoint: &Endpoint) -> Request<Bytes> {
-    let mut request = Request::new(Bytes::from_static(DISCOVER.as_bytes()));
-    *request.method_mut() = http::Method::POST;
-    *request.uri_mut() = Uri::from(endpoint.path.clone());
-    let headers = request.headers_mut();
-    headers.insert(HOST, endpoint.host.clone());
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("mcp-protocol-version", HeaderValue::from_static("2026-07-28"));
-    headers.insert("mcp-method", HeaderValue::from_static("server/discover"));
-    if let Some((name, value)) = &endpoint.credential {
-        headers.insert(name, value.clone());
+fn discover(endpoint: &Endpoint) -> Outgoing {
+    const HEADERS: [(HeaderName, &str); 4] = [
+        (ACCEPT, "application/json, text/event-stream"),
+        (CONTENT_TYPE, "application/json"),
+        (PROTOCOL_VERSION, "2026-07-28"),
+        (MCP_METHOD, "server/discover"),
+    ];
+    let mut head = OutgoingHead::begin(Method::POST, &endpoint.preamble, 512);
+    for (name, value) in &HEADERS {
+        head.add(name, &HeaderValue::from_static(value));
     }
-    request
+    head.end(&Bytes::from_static(DISCOVER.as_bytes()))
 }

@@ -3,12 +3,14 @@
 //! The settings were checked, so nothing fails here that a person could mend.
 
 use http::HeaderValue;
+use http::header::{ACCEPT_ENCODING, HOST};
 
 use crate::config::{RuleSettings, ServerSettings, Settings};
 use crate::policy::compiled::{Rule, RuleKind};
 use crate::policy::rules::{NameRules, UriRules};
 use crate::policy::{Authority, Endpoint, Identity, Policy, RuleId, Server, ServerId};
 use crate::telemetry::{Metrics, PolicyCells, ServerCells};
+use crate::wire::http1::Preamble;
 
 /// Compiles the policy.
 pub fn compile(settings: &Settings) -> Policy {
@@ -100,7 +102,19 @@ fn endpoint(settings: &ServerSettings) -> Endpoint {
             ca: settings.ca.as_ref().map(|file| file.to_string_lossy().into()),
         },
         path: url.path.clone(),
-        host: HeaderValue::from_str(&url.authority).unwrap_or_else(|_| HeaderValue::from_static("")),
-        credential: settings.credential.clone(),
+        preamble: preamble(settings),
+        credential: settings.credential.as_ref().map(|(name, _)| name.clone()),
     }
+}
+
+/// What no client decides about: the host, that answers which are looked into come as they are,
+/// and the gateway's own credential, which wins over both.
+fn preamble(settings: &ServerSettings) -> Preamble {
+    let host = HeaderValue::from_str(&settings.upstream.authority);
+    let host = host.unwrap_or_else(|_| HeaderValue::from_static(""));
+    let identity = HeaderValue::from_static("identity");
+    let credential = settings.credential.as_ref();
+    let always = [(&HOST, &host), (&ACCEPT_ENCODING, &identity)];
+    let always = always.into_iter().filter(|(name, _)| credential.is_none_or(|(own, _)| own != *name));
+    Preamble::new(&settings.upstream.path, always.chain(credential.map(|(name, value)| (name, value))))
 }

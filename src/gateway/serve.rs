@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method};
 use http_body::Body;
 
 use super::context::Context;
@@ -18,19 +17,19 @@ use super::worker::Worker;
 use crate::state::Snapshot;
 use crate::upstream::Exchange;
 use crate::wire::fields::Fields;
+use crate::wire::head::{Reply, RequestHead};
 
 /// Serves one request: always an answer, whatever it is.
-pub async fn serve<B, X>(worker: &Worker<X>, request: Request<B>) -> Response<ReplyBody<X::Body>>
+pub async fn serve<B, X>(worker: &Worker<X>, head: RequestHead, body: B) -> Reply<ReplyBody<X::Body>>
 where
     B: Body<Data = Bytes> + Unpin,
     X: Exchange,
 {
     let snapshot = worker.snapshot();
     let mut context = Context::open(worker.number, &worker.metrics);
-    let (mut head, body) = request.into_parts();
     let mut passed = Passed::default();
-    let mut response = match pass(worker, &snapshot, &mut context, &mut head, body, &mut passed).await {
-        Ok(answer) => answer.into_response(context),
+    let mut reply = match pass(worker, &snapshot, &mut context, &head, body, &mut passed).await {
+        Ok(answer) => answer.into_reply(context),
         Err(refusal) => {
             context.denied(refusal.denial);
             let id = match &passed.read {
@@ -41,9 +40,9 @@ where
         }
     };
     if let Some(origin) = passed.origin {
-        reply::expose(response.headers_mut(), origin);
+        reply::expose(&mut reply.own, origin);
     }
-    response
+    reply
 }
 
 /// What was learned on the way, whether or not the request got to its end.
@@ -55,12 +54,12 @@ struct Passed {
     read: Option<Collected>,
 }
 
-/// The stages in their order. `forward` takes what it needs out of `head`.
+/// The stages in their order.
 async fn pass<B, X>(
     worker: &Worker<X>,
     snapshot: &Arc<Snapshot>,
     context: &mut Context,
-    head: &mut Parts,
+    head: &RequestHead,
     body: B,
     passed: &mut Passed,
 ) -> Result<reply::Answer<X::Body>, Refusal>
@@ -69,13 +68,13 @@ where
     X: Exchange,
 {
     let _place = worker.load.request()?;
-    let fields = Fields::gather(&head.headers);
+    let fields = Fields::gather(&head.lines);
     let routed = stage::route(snapshot, head)?;
     context.reached(snapshot, routed.server().id);
     let vetted = stage::vet(routed, head, &fields)?;
     passed.origin = vetted.origin().cloned();
     if head.method == Method::OPTIONS {
-        return Ok(reply::preflight(vetted.server(), &head.headers));
+        return Ok(reply::preflight(vetted.server(), &head.lines));
     }
     let caller = stage::authenticate(vetted, &fields, worker.clock.now())?;
     worker.used.note(caller.id(), caller.seen(), caller.by_previous());
@@ -90,6 +89,6 @@ where
     let session = stage::resume(&caller, &intent, &fields)?;
     let grant = stage::authorise(&caller, &intent, &sent, |rule| context.ruled(snapshot, rule))?;
     let admitted = stage::admit(caller, &intent, session, &grant);
-    let response = stage::forward(&worker.upstream, &admitted, head, &sent).await?;
-    reply::receive(worker, response, &admitted).await
+    let answer = stage::forward(&worker.upstream, &admitted, head, &sent).await?;
+    reply::receive(worker, answer, &admitted).await
 }

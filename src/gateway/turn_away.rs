@@ -1,12 +1,11 @@
 //! Requests that are refused before they are read: a head that is none, or no room for it.
 
-use http::Response;
-
 use super::context::Context;
 use super::refusal::Refusal;
 use super::reply::{self, ReplyBody};
 use super::worker::Worker;
 use crate::base::Denial;
+use crate::wire::head::Reply;
 use crate::wire::http1::HeadFault;
 
 /// Why a request is not read.
@@ -19,7 +18,7 @@ pub enum Unread {
 }
 
 /// The answer to a request that was not read. With HTTP/1.1 the connection has to end with it.
-pub fn turn_away<X, B>(worker: &Worker<X>, why: Unread) -> Response<ReplyBody<B>> {
+pub fn turn_away<X, B>(worker: &Worker<X>, why: Unread) -> Reply<ReplyBody<B>> {
     let refusal = match why {
         Unread::Head(HeadFault::Malformed(how)) => Refusal::hinted(Denial::MalformedRequest, how),
         Unread::Head(HeadFault::TooLarge) => Denial::HeadersTooLarge.into(),

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
@@ -19,6 +19,7 @@ use super::http2;
 use super::params::{ClientStream, ConnectionParams};
 use super::stop::Stop;
 use crate::telemetry::{Metrics, Protocol};
+use crate::wire::head::{Reply, RequestHead};
 use crate::wire::http1::HeadFault;
 
 /// What answers the requests of a connection. HTTP/2 has a type of body of its own, and its
@@ -30,11 +31,11 @@ pub trait Service {
     /// Answers a request of HTTP/1.1, or says why its head was not read.
     fn http1(
         self: Rc<Self>,
-        request: Result<Request<RequestBody>, HeadFault>,
-    ) -> impl Future<Output = Response<Self::Body>>;
+        request: Result<(RequestHead, RequestBody), HeadFault>,
+    ) -> impl Future<Output = Reply<Self::Body>>;
 
     /// Answers a request of HTTP/2.
-    fn http2(self: Rc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>>;
+    fn http2(self: Rc<Self>, request: Request<Incoming>) -> impl Future<Output = Reply<Self::Body>>;
 }
 
 /// Serves one connection to its end. `stop` turning true lets requests in flight finish.

@@ -12,18 +12,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::time::{Instant, sleep_until};
 
 use super::params::{ClientStream, ConnectionParams};
 use super::stop::Stop;
 use super::task::LocalExecutor;
 use super::turns::Turns;
+use crate::base::{Deadline, Tick};
+use crate::wire::head::Reply;
 
 /// Streams that one connection may have open; what Envoy's edge profile recommends.
 const STREAMS: u32 = 100;
@@ -47,7 +48,7 @@ const LOCAL_RESETS: usize = 100;
 pub(super) async fn serve<S, F, B>(stream: ClientStream, params: &ConnectionParams, stop: Stop, service: S)
 where
     S: Fn(Request<Incoming>) -> F + 'static,
-    F: Future<Output = Response<B>> + 'static,
+    F: Future<Output = Reply<B>> + 'static,
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -58,7 +59,7 @@ where
         // Boxed: what deciding needs is not kept for as long as the answer waits to be read.
         let answer = Box::pin(service(request));
         let entered = Entered { open: Rc::clone(&counted), number };
-        async move { Ok::<_, Infallible>(answer.await.map(|body| Watched { body, entered })) }
+        async move { Ok::<_, Infallible>(answer.await.map(|body| Watched { body, entered }).into_http()) }
     });
     let connection = Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
@@ -74,7 +75,7 @@ where
         .keep_alive_timeout(params.head)
         .serve_connection(TokioIo::new(Turns::new(stream)), service);
     let (mut connection, mut stop) = (pin!(connection), pin!(stop));
-    let mut look = pin!(sleep_until(open.next_look(Instant::now(), params)));
+    let mut look = Deadline::new(open.next_look(Tick::now(), params));
     let mut stopping = false;
     std::future::poll_fn(|cx| {
         if !stopping && stop.as_mut().poll(cx).is_ready() {
@@ -84,12 +85,12 @@ where
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        while look.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
+        while look.poll(cx).is_ready() {
+            let now = Tick::now();
             if open.is_stuck(now, params) {
                 return Poll::Ready(());
             }
-            look.as_mut().reset(open.next_look(now, params));
+            look.set(open.next_look(now, params));
         }
         Poll::Pending
     })
@@ -101,9 +102,9 @@ struct Open {
     next: Cell<u64>,
     count: Cell<usize>,
     /// Since when there is no stream.
-    idle_since: Cell<Instant>,
+    idle_since: Cell<Tick>,
     /// Streams that handed a piece over and were not asked for another since.
-    unread: RefCell<BTreeMap<u64, Instant>>,
+    unread: RefCell<BTreeMap<u64, Tick>>,
 }
 
 impl Default for Open {
@@ -111,7 +112,7 @@ impl Default for Open {
         Self {
             next: Cell::default(),
             count: Cell::default(),
-            idle_since: Cell::new(Instant::now()),
+            idle_since: Cell::new(Tick::now()),
             unread: RefCell::default(),
         }
     }
@@ -124,18 +125,18 @@ impl Open {
         self.next.get()
     }
 
-    fn oldest_unread(&self) -> Option<Instant> {
+    fn oldest_unread(&self) -> Option<Tick> {
         self.unread.borrow().values().min().copied()
     }
 
     /// Whether a limit has passed: without a stream, or without its client reading.
-    fn is_stuck(&self, now: Instant, params: &ConnectionParams) -> bool {
+    fn is_stuck(&self, now: Tick, params: &ConnectionParams) -> bool {
         let idle = self.count.get() == 0 && now >= self.idle_since.get() + params.idle;
         idle || self.oldest_unread().is_some_and(|since| now >= since + params.write_idle)
     }
 
     /// The limits are looked at when the first of them could pass, at least once in each.
-    fn next_look(&self, now: Instant, params: &ConnectionParams) -> Instant {
+    fn next_look(&self, now: Tick, params: &ConnectionParams) -> Tick {
         let idle = if self.count.get() == 0 { self.idle_since.get() } else { now } + params.idle;
         let unread = self.oldest_unread().unwrap_or(now) + params.write_idle;
         idle.min(unread)
@@ -153,7 +154,7 @@ impl Drop for Entered {
         self.open.unread.borrow_mut().remove(&self.number);
         self.open.count.set(self.open.count.get() - 1);
         if self.open.count.get() == 0 {
-            self.open.idle_since.set(Instant::now());
+            self.open.idle_since.set(Tick::now());
         }
     }
 }
@@ -182,7 +183,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
         let mut unread = self.entered.open.unread.borrow_mut();
         // The last piece too: hyper keeps it, and with it the body, until the client has room.
         if matches!(polled, Poll::Ready(Some(Ok(_)))) {
-            unread.insert(self.entered.number, Instant::now());
+            unread.insert(self.entered.number, Tick::now());
         } else if !unread.is_empty() {
             unread.remove(&self.entered.number);
         }

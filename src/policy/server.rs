@@ -1,12 +1,13 @@
 //! One configured MCP server: where it is served, where it lives, what its rules are.
 //!
 //! Plain data, compiled once per configuration. The credential it holds is for the upstream
-//! alone; `HeaderValue::set_sensitive` keeps it out of `Debug`.
+//! alone, and is kept where nothing prints it.
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 
 use super::ids::{RuleId, ServerId};
 use super::rules::{NameRules, UriRules};
+use crate::wire::http1::Preamble;
 
 /// How to reach an upstream: everything that makes two connections interchangeable. Pools
 /// are keyed by the whole value: equal in every field, or another pool.
@@ -22,7 +23,7 @@ pub struct Authority {
     pub ca: Option<Box<str>>,
 }
 
-/// Where requests of a server go, with its header values ready to use.
+/// Where requests of a server go, with what all of them begin with.
 #[derive(Debug)]
 pub struct Endpoint {
     /// Its stable name, which sessions are bound to.
@@ -31,10 +32,10 @@ pub struct Endpoint {
     pub authority: Authority,
     /// Path and query of the MCP endpoint.
     pub path: http::uri::PathAndQuery,
-    /// `Host` header of upstream requests.
-    pub host: HeaderValue,
-    /// The gateway's own credential for this upstream, marked sensitive.
-    pub credential: Option<(HeaderName, HeaderValue)>,
+    /// The beginning of its requests: target, `Host`, and the gateway's own credential.
+    pub preamble: Preamble,
+    /// The header that carries the credential.
+    pub credential: Option<HeaderName>,
 }
 
 /// Headers that tell the upstream who calls.
@@ -74,6 +75,13 @@ pub struct Server {
 }
 
 impl Server {
+    /// Whether the gateway tells this header itself, so that no client can.
+    #[inline]
+    pub fn tells(&self, name: &[u8]) -> bool {
+        let own = [&self.identity.key_id, &self.identity.owner, &self.endpoint.credential];
+        own.into_iter().flatten().any(|own| own.as_str().as_bytes() == name)
+    }
+
     /// Whether a rule belongs to this server.
     pub fn owns(&self, rule: RuleId) -> bool {
         self.rules.contains(&rule.0)

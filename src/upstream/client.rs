@@ -7,19 +7,19 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use http::{Request, Response};
 use tokio::time::{Instant, timeout};
 
 use super::body::UpstreamBody;
 use super::connect::{ConnectFault, Stream, connect};
 use super::connection::{Broken, Connection};
-use super::exchange::{Exchange, SendFault};
+use super::exchange::{Exchange, Outgoing, SendFault};
 use super::idle::Pool;
 use super::trust::Trust;
+use crate::base::Tick;
 use crate::policy::Authority;
+use crate::wire::head::Reply;
 use crate::wire::http1::ResponseHead;
 
 /// What upstreams are spoken to with.
@@ -91,11 +91,11 @@ impl Exchange for Upstream {
     async fn send(
         &self,
         to: &Authority,
-        request: Request<Bytes>,
+        request: Outgoing,
         first_byte: Option<Duration>,
-    ) -> Result<Response<UpstreamBody>, SendFault> {
+    ) -> Result<Reply<UpstreamBody>, SendFault> {
         let pool = self.pool(to);
-        let by = Instant::now() + first_byte.unwrap_or(self.params.first_byte);
+        let by = Tick::now() + first_byte.unwrap_or(self.params.first_byte);
         loop {
             let (mut connection, pooled) = match pool.take() {
                 Some(connection) => (connection, true),
@@ -117,10 +117,8 @@ impl Exchange for Upstream {
     }
 }
 
-fn answer(head: ResponseHead, connection: Box<Connection>, pool: Rc<Pool>) -> Response<UpstreamBody> {
+fn answer(head: ResponseHead, connection: Box<Connection>, pool: Rc<Pool>) -> Reply<UpstreamBody> {
     let back = head.reusable.then_some(pool);
-    let mut response = Response::new(UpstreamBody::new(head.framing, connection, back));
-    *response.status_mut() = head.status;
-    *response.headers_mut() = head.headers;
-    response
+    let body = UpstreamBody::new(head.framing, connection, back);
+    Reply { passed: head.lines, ..Reply::new(head.status, body) }
 }

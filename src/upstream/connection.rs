@@ -8,23 +8,20 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Bytes, BytesMut};
-use http::Request;
+use bytes::BytesMut;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
-use tokio::time::Instant;
 
 use super::connect::Stream;
-use crate::base::Deadline;
-use crate::base::bounds::{JOINED_BODY_BYTES, READ_BYTES};
-use crate::wire::http1::{Malformed, ResponseHead, take_head, write_request};
+use super::exchange::Outgoing;
+use crate::base::bounds::READ_BYTES;
+use crate::base::{Deadline, Tick};
+use crate::wire::http1::{Malformed, ResponseHead, take_head};
 
 /// A connection to an upstream.
 pub(super) struct Connection {
     stream: Stream,
     /// What was read and not yet taken.
     read: BytesMut,
-    /// The request on its way out.
-    write: Vec<u8>,
     deadline: Deadline,
 }
 
@@ -42,8 +39,8 @@ pub(super) enum Broken {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, by: Instant) -> Self {
-        Self { stream, read: BytesMut::new(), write: Vec::new(), deadline: Deadline::new(by) }
+    pub(super) fn new(stream: Stream, by: Tick) -> Self {
+        Self { stream, read: BytesMut::new(), deadline: Deadline::new(by) }
     }
 
     /// Whether it may serve an exchange: neither closed nor holding bytes that no request
@@ -57,25 +54,12 @@ impl Connection {
 
     /// Sends a request and waits for the head of its answer until the deadline. An answer may
     /// begin before the request was sent whole; then the connection serves no other.
-    pub(super) async fn exchange(
-        &mut self,
-        request: &Request<Bytes>,
-        by: Instant,
-    ) -> Result<ResponseHead, Broken> {
+    pub(super) async fn exchange(&mut self, request: &Outgoing, by: Tick) -> Result<ResponseHead, Broken> {
         self.deadline.set(by);
-        self.write.clear();
-        let body = request.body();
-        write_request(&mut self.write, request.method(), request.uri(), request.headers(), body.len());
-        let apart = if body.len() <= JOINED_BODY_BYTES {
-            self.write.extend_from_slice(body);
-            &[]
-        } else {
-            &body[..]
-        };
         let mut sent = Sent { bytes: 0, over: false };
         let mut interim = 0;
         let head = poll_fn(|cx| {
-            if let Poll::Ready(Err(_)) = self.poll_send(cx, apart, &mut sent) {
+            if let Poll::Ready(Err(_)) = self.poll_send(cx, request, &mut sent) {
                 if sent.bytes == 0 {
                     return Poll::Ready(Err(Broken::Unsent));
                 }
@@ -88,15 +72,20 @@ impl Connection {
             }
         });
         let mut head = head.await?;
-        head.reusable &= sent.bytes == self.write.len() + apart.len();
+        head.reusable &= sent.bytes == request.joined.len() + request.apart.len();
         Ok(head)
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, apart: &[u8], sent: &mut Sent) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Outgoing,
+        sent: &mut Sent,
+    ) -> Poll<io::Result<()>> {
         while !sent.over {
-            let joined = self.write.get(sent.bytes..).unwrap_or_default();
+            let joined = request.joined.get(sent.bytes..).unwrap_or_default();
             let rest = if joined.is_empty() {
-                apart.get(sent.bytes - self.write.len()..).unwrap_or_default()
+                request.apart.get(sent.bytes - request.joined.len()..).unwrap_or_default()
             } else {
                 joined
             };

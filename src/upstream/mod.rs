@@ -14,5 +14,5 @@ mod trust;
 pub use body::{BodyFault, UpstreamBody};
 pub use client::{Upstream, UpstreamParams};
 pub use connect::ConnectFault;
-pub use exchange::{Exchange, SendFault};
+pub use exchange::{Exchange, Outgoing, OutgoingHead, SendFault};
 pub use trust::{Trust, TrustFault};

@@ -3,7 +3,7 @@
 //! Looking each one up would hash its name again for every stage. A header that must be there
 //! once remembers that it was repeated, so that no stage can take the first of two.
 
-use http::{HeaderMap, HeaderValue};
+use super::lines::Lines;
 
 /// One header of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Field<'h> {
     #[default]
     Absent,
     /// There, once.
-    Once(&'h HeaderValue),
+    Once(&'h [u8]),
     /// There more than once, whether equal or not.
     Repeated,
 }
@@ -51,7 +51,7 @@ pub struct Twice;
 impl<'h> Field<'h> {
     /// The value, if there is one.
     #[inline]
-    pub fn single(self) -> Result<Option<&'h HeaderValue>, Twice> {
+    pub fn single(self) -> Result<Option<&'h [u8]>, Twice> {
         match self {
             Self::Absent => Ok(None),
             Self::Once(value) => Ok(Some(value)),
@@ -60,32 +60,40 @@ impl<'h> Field<'h> {
     }
 
     #[inline]
-    fn add(&mut self, value: &'h HeaderValue) {
+    fn add(&mut self, value: &'h [u8]) {
         *self = if *self == Self::Absent { Self::Once(value) } else { Self::Repeated };
     }
+}
+
+/// A value as text, where it is visible ASCII, spaces and tabs: what a header's value is when it
+/// is no more than one of HTTP's own.
+#[inline]
+pub fn text(value: &[u8]) -> Option<&str> {
+    let plain = value.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
+    std::str::from_utf8(value).ok().filter(|_| plain)
 }
 
 impl<'h> Fields<'h> {
     /// Gathers them.
     #[inline]
-    pub fn gather(headers: &'h HeaderMap) -> Self {
+    pub fn gather(lines: &'h Lines) -> Self {
         let mut fields = Self::default();
-        for (name, value) in headers {
-            let field = match name.as_str() {
-                "host" => &mut fields.host,
-                "origin" => &mut fields.origin,
-                "authorization" => &mut fields.authorization,
-                "x-api-key" => &mut fields.api_key,
-                "content-type" => &mut fields.content_type,
-                "content-encoding" => &mut fields.content_encoding,
-                "last-event-id" => &mut fields.last_event_id,
-                "mcp-session-id" => &mut fields.session_id,
-                "mcp-protocol-version" => &mut fields.protocol_version,
-                "mcp-method" => &mut fields.mcp_method,
-                "mcp-name" => &mut fields.mcp_name,
+        for line in lines.iter() {
+            let field = match line.name() {
+                b"host" => &mut fields.host,
+                b"origin" => &mut fields.origin,
+                b"authorization" => &mut fields.authorization,
+                b"x-api-key" => &mut fields.api_key,
+                b"content-type" => &mut fields.content_type,
+                b"content-encoding" => &mut fields.content_encoding,
+                b"last-event-id" => &mut fields.last_event_id,
+                b"mcp-session-id" => &mut fields.session_id,
+                b"mcp-protocol-version" => &mut fields.protocol_version,
+                b"mcp-method" => &mut fields.mcp_method,
+                b"mcp-name" => &mut fields.mcp_name,
                 _ => continue,
             };
-            field.add(value);
+            field.add(line.value());
         }
         fields
     }
@@ -94,6 +102,7 @@ impl<'h> Fields<'h> {
 #[cfg(test)]
 mod tests {
     use super::{Field, Fields, Twice};
+    use crate::wire::lines::Lines;
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     #[test]
@@ -102,8 +111,9 @@ mod tests {
         for (name, value) in [("host", "a"), ("mcp-name", "x"), ("mcp-name", "x"), ("accept", "y")] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let fields = Fields::gather(&headers);
-        assert_eq!(fields.host.single(), Ok(Some(&HeaderValue::from_static("a"))));
+        let lines = Lines::from(&headers);
+        let fields = Fields::gather(&lines);
+        assert_eq!(fields.host.single(), Ok(Some(&b"a"[..])));
         assert_eq!(fields.mcp_name.single(), Err(Twice));
         assert_eq!((fields.origin, fields.origin.single()), (Field::Absent, Ok(None)));
     }

@@ -30,7 +30,7 @@ pub fn check_head(head: &Parts) -> Result<(), HeadFault> {
     if !head.headers.get_all(EXPECT).iter().all(|value| is_continue(value.as_bytes())) {
         return Err(HeadFault::Malformed(OTHER_EXPECTATION));
     }
-    if head.headers.keys().any(looks_alike) {
+    if head.headers.keys().any(|name| looks_alike(name.as_str().as_bytes())) {
         return Err(HeadFault::Malformed("a header's name has '_' where one that matters has '-'"));
     }
     Ok(())

@@ -5,9 +5,11 @@
 //! readers could take differently is a fault.
 
 pub mod fields;
+pub mod head;
 pub mod http;
 pub mod http1;
 pub mod http2;
 pub mod jsonrpc;
+pub mod lines;
 pub mod mcp;
 pub mod sse;

@@ -5,14 +5,16 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION,
-    VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::Answer;
 use crate::policy::Server;
+use crate::wire::fields::text;
+use crate::wire::head::Reply;
 use crate::wire::http::{X_API_KEY, passes_upstream};
+use crate::wire::lines::Lines;
 
 /// Headers of answers that a page may read beside those that every page may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
@@ -23,23 +25,23 @@ const METHODS: HeaderValue = HeaderValue::from_static("POST, GET, DELETE");
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// The answer to a preflight of a listed origin: which of the headers it asked for may come.
-pub(in crate::gateway) fn preflight<B>(server: &Server, asked: &HeaderMap) -> Answer<B> {
+pub(in crate::gateway) fn preflight<B>(server: &Server, asked: &Lines) -> Answer<B> {
     let may_come = |name: &HeaderName| {
-        passes_upstream(name)
+        passes_upstream(name.as_str().as_bytes())
             || *name == AUTHORIZATION
             || *name == X_API_KEY
             || server.forward_headers.contains(name)
     };
-    let asked = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|line| line.to_str().ok());
+    let asked = asked.iter().filter(|line| line.name() == b"access-control-request-headers");
+    let asked = asked.filter_map(|line| text(line.value()));
     let names: Vec<HeaderName> = asked
         .flat_map(|line| line.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .filter(may_come)
         .collect();
     let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
-    let mut response = Response::new(bytes::Bytes::new());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
+    let mut reply = Reply::new(StatusCode::NO_CONTENT, bytes::Bytes::new());
+    let headers = &mut reply.own;
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     if let Ok(names) = HeaderValue::from_str(&names.join(", "))
@@ -47,7 +49,7 @@ pub(in crate::gateway) fn preflight<B>(server: &Server, asked: &HeaderMap) -> An
     {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
     }
-    Answer::Whole(response)
+    Answer::Whole(reply)
 }
 
 /// Lets the page of an allowed origin read an answer.

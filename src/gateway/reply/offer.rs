@@ -4,29 +4,27 @@
 //! carry an offer, in JSON and in events, and lets none pass that it cannot read.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::response::Parts;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use crate::base::Denial;
 use crate::wire::http::essence;
+use crate::wire::lines::Lines;
 use crate::wire::mcp::ProtocolVersion;
 use crate::wire::mcp::offer::{Offer, read};
 use crate::wire::sse;
 
 /// Whether an answer may hold an offer: a discovery's, and a refusal of a modern request.
-pub(super) fn may_offer(head: &Parts, discovers: bool, modern: bool) -> bool {
-    (discovers && head.status.is_success()) || (modern && head.status == StatusCode::BAD_REQUEST)
+pub(super) fn may_offer(status: StatusCode, discovers: bool, modern: bool) -> bool {
+    (discovers && status.is_success()) || (modern && status == StatusCode::BAD_REQUEST)
 }
 
 /// What goes to the client instead, and the versions that both speak where it tells any.
 type Cut = (Bytes, Option<Vec<ProtocolVersion>>);
 
 /// Cuts an answer's offer.
-pub(super) fn cut(headers: &HeaderMap, body: Bytes, discovers: bool) -> Result<Cut, Denial> {
-    let media = headers.get(CONTENT_TYPE).map_or(&b""[..], http::HeaderValue::as_bytes);
-    let media = essence(media);
-    let plain = !headers.contains_key(CONTENT_ENCODING);
+pub(super) fn cut(lines: &Lines, body: Bytes, discovers: bool) -> Result<Cut, Denial> {
+    let media = essence(lines.get("content-type").unwrap_or_default());
+    let plain = lines.get("content-encoding").is_none();
     if plain && media.eq_ignore_ascii_case(b"application/json") {
         return json(body, discovers);
     }
@@ -81,6 +79,7 @@ fn events(body: &[u8], discovers: bool) -> Result<Cut, Denial> {
 mod tests {
     use super::cut;
     use crate::base::Denial;
+    use crate::wire::lines::Lines;
     use bytes::Bytes;
     use http::{HeaderMap, HeaderValue};
 
@@ -90,7 +89,7 @@ mod tests {
     fn of(media: &'static str, body: &str) -> Result<String, Denial> {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static(media));
-        let (body, _) = cut(&headers, Bytes::from(body.to_owned()), true)?;
+        let (body, _) = cut(&Lines::from(&headers), Bytes::from(body.to_owned()), true)?;
         Ok(String::from_utf8(body.to_vec()).unwrap())
     }
 

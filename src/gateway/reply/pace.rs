@@ -7,9 +7,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use crate::base::Deadline;
+use crate::base::{Deadline, Tick};
 
 /// A comment (WHATWG HTML, server-sent events): a line, and no end of an event.
 pub(super) const COMMENT: &[u8] = b":\n";
@@ -41,7 +39,7 @@ pub(in crate::gateway) struct Pace {
     form: Form,
     pauses: Pauses,
     /// Since when nothing came.
-    since: Option<Instant>,
+    since: Option<Tick>,
     deadline: Option<Deadline>,
     /// Whether the last byte ended a line, as far as a comment may follow.
     at_line_end: bool,
@@ -92,7 +90,7 @@ impl Pace {
             Form::Events | Form::EncodedEvents => (stream, comment),
             Form::Whole => (answer, answer),
         };
-        let now = Instant::now();
+        let now = Tick::now();
         let since = *self.since.get_or_insert(now);
         let over = since + whole;
         let deadline = self.deadline.get_or_insert_with(|| Deadline::new(over));
@@ -100,7 +98,7 @@ impl Pace {
             deadline.set(over.min(now + step));
         }
         std::task::ready!(deadline.poll(cx));
-        let now = Instant::now();
+        let now = Tick::now();
         if now >= over {
             return Poll::Ready(Paused::TooLong);
         }

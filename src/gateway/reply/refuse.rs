@@ -6,17 +6,18 @@
 //! repeats the sentence, since some clients show it and drop the body.
 
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::body::ReplyBody;
 use crate::base::Denial;
 use crate::gateway::refusal::{Detail, Refusal};
+use crate::wire::head::Reply;
 use crate::wire::jsonrpc::{ErrorBody, error_body};
 
 /// The answer to a refused request; `id` is what stands there for the request's id, where its
 /// body had been read.
-pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, id: Option<&[u8]>) -> Response<ReplyBody<B>> {
+pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, id: Option<&[u8]>) -> Reply<ReplyBody<B>> {
     let row = refusal.denial.row();
     let none = Detail::default();
     let detail = refusal.detail.as_deref().unwrap_or(&none);
@@ -27,11 +28,11 @@ pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, id: Option<&[u8]>) -> Res
         message: &sentence(refusal.denial, detail),
         data: data(refusal.denial, detail),
     };
-    let mut response = Response::new(ReplyBody::whole(error_body(id, &error)));
     // Status 200 helps only a client that waits for the answer to a request it numbered.
     let status = if detail.as_ok && id.is_some() { 200 } else { row.status };
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    let headers = response.headers_mut();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut reply = Reply::new(status, ReplyBody::whole(error_body(id, &error)));
+    let headers = &mut reply.own;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if row.status == 401
         && let Ok(challenge) = challenge(row.sentence)
@@ -44,7 +45,7 @@ pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, id: Option<&[u8]>) -> Res
     if let Some(allow) = detail.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
-    response
+    reply
 }
 
 /// RFC 6750 §3; the table's sentences hold no quotation mark.

@@ -71,7 +71,7 @@ impl<'s> Admitted<'s> {
     }
 
     /// The id that the client gets for a session of the upstream's.
-    pub(in crate::gateway) fn session_told(&self, upstream: &HeaderValue) -> Option<HeaderValue> {
+    pub(in crate::gateway) fn session_told(&self, upstream: &[u8]) -> Option<HeaderValue> {
         told(&self.session, &self.caller, upstream)
     }
 }

@@ -3,8 +3,6 @@
 //! `Authorization: Bearer` or `X-API-Key`; both only when they are the same. Malformed,
 //! unknown and wrong keys get one answer.
 
-use http::HeaderValue;
-
 use super::{Routed, Vetted};
 use crate::base::key::RawKey;
 use crate::base::{Denial, KeyId, UnixSeconds};
@@ -62,8 +60,8 @@ pub(in crate::gateway) fn authenticate<'s>(
 
 /// The one text that is presented as a key.
 fn presented<'h>(fields: &Fields<'h>) -> Result<&'h [u8], Denial> {
-    let authorization = single(fields.authorization)?.map(|value| bearer(value.as_bytes()));
-    let api_key = single(fields.api_key)?.map(HeaderValue::as_bytes);
+    let authorization = single(fields.authorization)?.map(bearer);
+    let api_key = single(fields.api_key)?;
     match (authorization, api_key) {
         (None, None) => Err(Denial::MissingKey),
         (Some(Some(key)), None) | (None, Some(key)) => Ok(key),
@@ -74,7 +72,7 @@ fn presented<'h>(fields: &Fields<'h>) -> Result<&'h [u8], Denial> {
     }
 }
 
-fn single(field: Field<'_>) -> Result<Option<&HeaderValue>, Denial> {
+fn single(field: Field<'_>) -> Result<Option<&[u8]>, Denial> {
     field.single().map_err(|Twice| Denial::ConflictingKeys)
 }
 
@@ -90,6 +88,7 @@ mod tests {
     use super::presented;
     use crate::base::Denial;
     use crate::wire::fields::Fields;
+    use crate::wire::lines::Lines;
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     fn given(lines: &[(&'static str, &'static str)]) -> Result<Vec<u8>, Denial> {
@@ -97,7 +96,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        presented(&Fields::gather(&headers)).map(<[u8]>::to_vec)
+        presented(&Fields::gather(&Lines::from(&headers))).map(<[u8]>::to_vec)
     }
 
     #[test]

@@ -6,10 +6,10 @@
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use tokio::time::{Instant, timeout};
 
-use crate::base::Denial;
 use crate::base::bounds::{COUNTED_BODY_BYTES, PIECE_BYTES, TURN_BYTES};
+use crate::base::deadline::within;
+use crate::base::{Denial, Tick};
 use crate::gateway::refusal::Refusal;
 use crate::gateway::worker::Worker;
 use crate::state::load::BodyPlace;
@@ -45,23 +45,23 @@ where
     let mut pieces: Option<BytesMut> = None;
     let (mut begun, mut turn) = (None, 0);
     while !body.is_end_stream() {
-        let wait = begun.map_or(bounds.body_idle, |begun: Instant| {
-            bounds.body_idle.min(bounds.body_total.saturating_sub(begun.elapsed()))
-        });
-        let frame = match timeout(wait, body.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None) => break,
-            Ok(Some(Err(_))) => {
+        let wait = || {
+            let left = begun.map(|begun| bounds.body_total.saturating_sub(Tick::now() - begun));
+            left.map_or(bounds.body_idle, |left| left.min(bounds.body_idle))
+        };
+        let frame = match within(wait, body.frame()).await.ok_or(Denial::RequestTimeout)? {
+            Some(Ok(frame)) => frame,
+            None => break,
+            Some(Err(_)) => {
                 return Err(Refusal::hinted(
                     Denial::MalformedRequest,
                     "the body broke off or is framed wrongly",
                 ));
             }
-            Err(_) => return Err(Denial::RequestTimeout.into()),
         };
         // Trailers carry nothing that the protocol knows, and are not forwarded.
         let Ok(data) = frame.into_data() else { continue };
-        begun.get_or_insert_with(Instant::now);
+        begun.get_or_insert_with(Tick::now);
         turn += data.len() + PIECE_BYTES;
         if turn > TURN_BYTES {
             turn = 0;
@@ -110,7 +110,7 @@ fn room(place: &mut BodyPlace, there: usize, promised: usize, most: usize) -> Re
 /// `application/json`, perhaps with parameters, once, and not encoded.
 fn is_json(fields: &Fields<'_>) -> bool {
     let Field::Once(media) = fields.content_type else { return false };
-    let mut parts = media.as_bytes().split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    let mut parts = media.split(|b| *b == b';').map(<[u8]>::trim_ascii);
     let json = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(b"application/json"));
     json && fields.content_encoding == Field::Absent && is_utf8(parts)
 }

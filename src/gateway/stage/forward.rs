@@ -1,71 +1,63 @@
 //! Forward: a request of our own making to the server's endpoint.
 //!
 //! Headers go by an allow-list, so that no credential of the client can slip
-//! through under a name that nobody thought of; the gateway's own credential and the caller's
-//! identity are added last and win. The body is the client's bytes.
+//! through under a name that nobody thought of; names under which the gateway tells its own
+//! credential and the caller's identity never pass. The body is the client's bytes.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::HeaderValue;
 
 use super::Admitted;
 use crate::base::Denial;
 use crate::base::key::holds_key;
 use crate::gateway::refusal::Refusal;
 use crate::policy::{Server, Verified};
-use crate::upstream::{Exchange, SendFault};
-use crate::wire::http::{LAST_EVENT_ID, SESSION_ID, X_API_KEY, keep_only, passes_upstream};
+use crate::upstream::{Exchange, OutgoingHead, SendFault};
+use crate::wire::head::{Reply, RequestHead};
+use crate::wire::http::{SESSION_ID, passes_upstream};
+use crate::wire::lines::Line;
 use crate::wire::mcp::{Era, mirror};
+
+/// Bytes that the head of a usual request has beside what all requests to its server have.
+const USUAL_HEAD: usize = 768;
 
 /// Sends the request and waits for the head of the answer.
 pub(in crate::gateway) async fn forward<X: Exchange>(
     upstream: &X,
     admitted: &Admitted<'_>,
-    head: &mut Parts,
+    head: &RequestHead,
     body: &Bytes,
-) -> Result<Response<X::Body>, Refusal> {
-    let endpoint = &admitted.routed().server().endpoint;
-    let mut request = Request::new(body.clone());
-    *request.method_mut() = std::mem::take(&mut head.method);
-    *request.uri_mut() = Uri::from(endpoint.path.clone());
-    *request.headers_mut() = headers(std::mem::take(&mut head.headers), admitted)?;
-    match upstream.send(&endpoint.authority, request, admitted.first_byte()).await {
-        Ok(response) => Ok(response),
+) -> Result<Reply<X::Body>, Refusal> {
+    let request = outgoing(admitted, head, body.len())?.end(body);
+    let authority = &admitted.routed().server().endpoint.authority;
+    match upstream.send(authority, request, admitted.first_byte()).await {
+        Ok(answer) => Ok(answer),
         Err(SendFault::Unreachable) => Err(Denial::UpstreamUnreachable.into()),
         Err(SendFault::Broken) => Err(Refusal::broken_off()),
         Err(SendFault::TimedOut) => Err(Denial::UpstreamTimeout.into()),
     }
 }
 
-/// What is in nearly every request and never passes, taken out by name; the allow-list decides
-/// over all that is left.
-const OFTEN_SENT: [HeaderName; 4] = [AUTHORIZATION, X_API_KEY, CONTENT_LENGTH, CONNECTION];
-
-fn headers(mut headers: HeaderMap, admitted: &Admitted<'_>) -> Result<HeaderMap, Refusal> {
+/// The head: what every request to the server begins with, what passes of the client's, and what
+/// the gateway knows of the caller.
+fn outgoing(admitted: &Admitted<'_>, head: &RequestHead, body: usize) -> Result<OutgoingHead, Refusal> {
     let server = admitted.routed().server();
-    for name in &OFTEN_SENT {
-        headers.remove(name);
-    }
-    headers.insert(HOST, server.endpoint.host.clone());
-    // Answers that are looked into must not come encoded.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let era = admitted.era();
-    keep_only(&mut headers, |name| *name == HOST || *name == ACCEPT_ENCODING || passes(name, server, era));
-    if headers.values().any(|value| tells_key(value.as_bytes())) {
-        return Err(Refusal::hinted(
-            Denial::MalformedRequest,
-            "an API key stands in a header that is forwarded; send it in Authorization or X-API-Key alone",
-        ));
+    let mut out = OutgoingHead::begin(head.method.clone(), &server.endpoint.preamble, USUAL_HEAD + body);
+    for line in head.lines.iter().filter(|line| passes(*line, server, era)) {
+        if tells_key(line.value()) {
+            return Err(Refusal::hinted(
+                Denial::MalformedRequest,
+                "an API key stands in a header that is forwarded; send it in Authorization or X-API-Key alone",
+            ));
+        }
+        out.pass(line);
     }
     if let Some(session) = admitted.session().upstream() {
-        headers.insert(SESSION_ID, session.clone());
+        out.add(&SESSION_ID, session);
     }
-    identify(&mut headers, server, admitted.verified());
-    if let Some((name, value)) = &server.endpoint.credential {
-        headers.insert(name, value.clone());
-    }
-    Ok(headers)
+    identify(&mut out, server, admitted.verified());
+    Ok(out)
 }
 
 /// Whether a value holds a key, as it is or behind the markers of a mirrored header.
@@ -73,24 +65,26 @@ fn tells_key(value: &[u8]) -> bool {
     holds_key(value) || mirror::hidden(value).is_some_and(|hidden| holds_key(&hidden))
 }
 
-fn passes(name: &HeaderName, server: &Server, era: Era) -> bool {
+fn passes(line: Line<'_>, server: &Server, era: Era) -> bool {
+    let name = line.name();
     // The session's own id is told by the gateway; modern requests have none, and a stray one
     // must not reach a server that has.
-    let of_session = *name == SESSION_ID || (era == Era::Modern && *name == LAST_EVENT_ID);
-    (passes_upstream(name) && !of_session) || server.forward_headers.contains(name)
+    let of_session = name == b"mcp-session-id" || (era == Era::Modern && name == b"last-event-id");
+    let listed = || server.forward_headers.iter().any(|listed| listed.as_str().as_bytes() == name);
+    ((passes_upstream(name) && !of_session) || listed()) && !server.tells(name)
 }
 
-/// Tells the upstream who calls. `insert` removes whatever the client sent under the name.
-fn identify(headers: &mut HeaderMap, server: &Server, caller: &Verified) {
-    if let Some(name) = &server.identity.key_id
+/// Tells the upstream who calls. A credential under the same name wins.
+fn identify(out: &mut OutgoingHead, server: &Server, caller: &Verified) {
+    let credential = server.endpoint.credential.as_ref();
+    if let Some(name) = server.identity.key_id.as_ref().filter(|name| credential != Some(name))
         && let Ok(id) = HeaderValue::from_bytes(&caller.id.to_text())
     {
-        headers.insert(name, id);
+        out.add(name, &id);
     }
-    if let Some(name) = &server.identity.owner {
-        match &caller.owner {
-            Some(owner) => headers.insert(name, owner.clone()),
-            None => headers.remove(name),
-        };
+    if let Some(name) = server.identity.owner.as_ref().filter(|name| credential != Some(name))
+        && let Some(owner) = &caller.owner
+    {
+        out.add(name, owner);
     }
 }

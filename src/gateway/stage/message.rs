@@ -4,13 +4,12 @@
 //! read differently does not get past here.
 
 use bytes::Bytes;
-use http::HeaderValue;
 
 use crate::base::Denial;
 use crate::gateway::refusal::{Detail, Refusal};
 use crate::gateway::worker::Worker;
 use crate::policy::Server;
-use crate::wire::fields::{Field, Fields, Twice};
+use crate::wire::fields::{Field, Fields, Twice, text};
 use crate::wire::jsonrpc::{self, Envelope, Subject};
 use crate::wire::mcp::era::{HeaderVersion, judge};
 use crate::wire::mcp::{Era, EraFault, ProtocolVersion, mirror};
@@ -51,7 +50,7 @@ pub(super) fn header_version(fields: &Fields<'_>) -> Result<HeaderVersion, Refus
     Ok(match single(fields.protocol_version)? {
         None => HeaderVersion::Absent,
         Some(value) => {
-            let known = value.to_str().ok().and_then(|text| ProtocolVersion::parse(text.trim()));
+            let known = text(value).and_then(|text| ProtocolVersion::parse(text.trim()));
             known.map_or(HeaderVersion::Unknown, HeaderVersion::Known)
         }
     })
@@ -74,7 +73,7 @@ fn era_refusal<X>(
             "MCP-Protocol-Version and params._meta name different versions, or one of them is missing",
         ),
         EraFault::Unknown { modern: true } => {
-            let requested = version.single().ok().flatten().and_then(|value| value.to_str().ok());
+            let requested = version.single().ok().flatten().and_then(text);
             let requested_version = Some(requested.unwrap_or_default().chars().take(64).collect());
             let supported = worker.spoken.by(&server.name);
             Refusal::detailed(
@@ -101,7 +100,7 @@ fn era_refusal<X>(
 fn check_mirror(fields: &Fields<'_>, envelope: &Envelope, era: Era, body: &[u8]) -> Result<(), Refusal> {
     let required = era == Era::Modern && envelope.message == jsonrpc::Message::Request;
     match single(fields.mcp_method)? {
-        Some(value) if value.as_bytes().trim_ascii() == envelope.method.name().as_bytes() => {}
+        Some(value) if value.trim_ascii() == envelope.method.name().as_bytes() => {}
         None if !required => {}
         _ => return Err(Refusal::hinted(Denial::HeaderMismatch, "Mcp-Method must repeat the body's method")),
     }
@@ -120,13 +119,13 @@ fn check_mirror(fields: &Fields<'_>, envelope: &Envelope, era: Era, body: &[u8])
     match (single(fields.mcp_name)?, name) {
         (None, None) => Ok(()),
         (None, Some(_)) if !required => Ok(()),
-        (Some(value), Some(name)) if mirror::names(value.as_bytes(), name) == Some(true) => Ok(()),
+        (Some(value), Some(name)) if mirror::names(value, name) == Some(true) => Ok(()),
         _ => Err(Refusal::hinted(Denial::HeaderMismatch, "Mcp-Name must repeat the name or URI of the body")),
     }
 }
 
 /// A header of the protocol, which may be there once.
-pub(super) fn single(field: Field<'_>) -> Result<Option<&HeaderValue>, Refusal> {
+pub(super) fn single(field: Field<'_>) -> Result<Option<&[u8]>, Refusal> {
     let twice = |Twice| Refusal::hinted(Denial::HeaderMismatch, "a header of the protocol was sent twice");
     field.single().map_err(twice)
 }

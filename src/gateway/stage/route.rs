@@ -3,12 +3,12 @@
 //! The query is never read: a key in it is no key, and it is not forwarded.
 
 use http::Method;
-use http::request::Parts;
 
 use crate::base::Denial;
 use crate::gateway::refusal::{Detail, Refusal};
 use crate::policy::Server;
 use crate::state::Snapshot;
+use crate::wire::head::RequestHead;
 
 /// A request at a configured server's path, with a method that the endpoint has.
 pub(in crate::gateway) struct Routed<'s> {
@@ -27,8 +27,11 @@ impl<'s> Routed<'s> {
 }
 
 /// Finds the server of a request's path.
-pub(in crate::gateway) fn route<'s>(snapshot: &'s Snapshot, head: &Parts) -> Result<Routed<'s>, Refusal> {
-    let path = head.uri.path();
+pub(in crate::gateway) fn route<'s>(
+    snapshot: &'s Snapshot,
+    head: &RequestHead,
+) -> Result<Routed<'s>, Refusal> {
+    let path = head.target.path();
     let Some(server) = snapshot.policy.server_at(path) else {
         return Err(if is_old_endpoint(snapshot, path) {
             old_transport()

@@ -48,20 +48,19 @@ pub(in crate::gateway) fn resume(
         };
     };
     let sealer = &caller.routed().snapshot().sealer;
-    match sealer.open(sealed.as_bytes(), holder(caller), caller.seen()) {
-        Some(upstream) => Ok(Session(Some(Ids { sealed: sealed.clone(), upstream }))),
-        None => Err(Denial::SessionUnknown.into()),
-    }
+    let upstream = sealer.open(sealed, holder(caller), caller.seen()).ok_or(Denial::SessionUnknown)?;
+    let sealed = HeaderValue::from_bytes(sealed).map_err(|_| Denial::SessionUnknown)?;
+    Ok(Session(Some(Ids { sealed, upstream })))
 }
 
 /// The id that the client gets for one that came from the upstream: its own, where it is the
 /// same session; `None` for what is no session id.
-pub(super) fn told(session: &Session, caller: &Caller<'_>, upstream: &HeaderValue) -> Option<HeaderValue> {
+pub(super) fn told(session: &Session, caller: &Caller<'_>, upstream: &[u8]) -> Option<HeaderValue> {
     match &session.0 {
-        Some(ids) if ids.upstream == *upstream => Some(ids.sealed.clone()),
+        Some(ids) if ids.upstream == upstream => Some(ids.sealed.clone()),
         _ => {
             let sealer = &caller.routed().snapshot().sealer;
-            sealer.seal(upstream.as_bytes(), holder(caller), caller.seen())
+            sealer.seal(upstream, holder(caller), caller.seen())
         }
     }
 }

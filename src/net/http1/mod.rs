@@ -17,17 +17,17 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{Request, Response};
 use http_body::Body;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 pub use body::RequestBody;
 pub use link::RequestBroken;
 
 use super::params::{ClientStream, ConnectionParams};
 use super::stop::Stop;
-use crate::base::Deadline;
 use crate::base::bounds::{DRAINED_BYTES, LINGERED_BYTES};
+use crate::base::{Deadline, Tick};
+use crate::wire::head::{Reply, RequestHead};
 use crate::wire::http1::{HeadFault, ReceivedHead, take_received};
 use link::Link;
 
@@ -38,12 +38,12 @@ const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
 /// Serves one connection to its end.
 pub(super) async fn serve<S, F, B>(stream: ClientStream, params: &ConnectionParams, stop: Stop, service: S)
 where
-    S: Fn(Result<Request<RequestBody>, HeadFault>) -> F,
-    F: Future<Output = Response<B>>,
+    S: Fn(Result<(RequestHead, RequestBody), HeadFault>) -> F,
+    F: Future<Output = Reply<B>>,
     B: Body<Data = Bytes> + Unpin,
 {
     let link = Rc::new(RefCell::new(Link::new(stream)));
-    let mut deadline = Deadline::new(Instant::now() + params.head);
+    let mut deadline = Deadline::new(Tick::now() + params.head);
     let mut out = Vec::new();
     let mut stop = pin!(stop);
     loop {
@@ -58,12 +58,14 @@ where
             }
         };
         let (manner, length) = (write::Manner::of(&head), head.length);
-        let answer = service(Ok(request(head, &link)));
-        let Some(response) = until_gone(&link, answer).await else { return };
+        link.borrow_mut().expect(length, head.awaits_continue);
+        // Pinned where it is made: passed on, its few KiB would be copied for every request.
+        let mut answer = pin!(service(Ok((head.head, RequestBody::new(&link, length)))));
+        let Some(reply) = poll_fn(|cx| until_gone(&link, answer.as_mut(), cx)).await else { return };
         let unread = link.borrow().unread(length);
-        let told = response.headers().contains_key(CONNECTION);
+        let told = reply.own.contains_key(CONNECTION);
         let manner = manner.last_if(told || unread > DRAINED_BYTES || stop.is_set());
-        if write::answer(&link, &mut out, &mut deadline, params, response, manner).await.is_err() {
+        if write::answer(&link, &mut out, &mut deadline, params, reply, manner).await.is_err() {
             return;
         }
         if manner.last {
@@ -76,7 +78,7 @@ where
 }
 
 enum Next {
-    Head(Box<ReceivedHead>),
+    Head(ReceivedHead),
     /// The client left, idled too long, or the process is stopping.
     Over,
     Fault(HeadFault),
@@ -91,13 +93,13 @@ async fn next_head(
 ) -> Next {
     let mut begun = !link.borrow().read.is_empty();
     let mut parked = false;
-    deadline.set(Instant::now() + if begun { params.head } else { params.idle });
+    deadline.set(Tick::now() + if begun { params.head } else { params.idle });
     poll_fn(|cx| {
         let mut link = link.borrow_mut();
         loop {
             if !link.read.is_empty() {
                 match take_received(&mut link.read, params.head_size) {
-                    Ok(Some(head)) => return Poll::Ready(Next::Head(Box::new(head))),
+                    Ok(Some(head)) => return Poll::Ready(Next::Head(head)),
                     Ok(None) => {}
                     Err(fault) => return Poll::Ready(Next::Fault(fault)),
                 }
@@ -106,7 +108,7 @@ async fn next_head(
                 Poll::Ready(Ok(1..)) => {
                     if !begun {
                         begun = true;
-                        deadline.set(Instant::now() + params.head);
+                        deadline.set(Tick::now() + params.head);
                     }
                 }
                 Poll::Ready(_) => return Poll::Ready(Next::Over),
@@ -126,23 +128,16 @@ async fn next_head(
     .await
 }
 
-fn request(head: Box<ReceivedHead>, link: &Rc<RefCell<Link>>) -> Request<RequestBody> {
-    link.borrow_mut().expect(head.length, head.awaits_continue);
-    let mut request = Request::new(RequestBody::new(link, head.length));
-    *request.method_mut() = head.method;
-    *request.uri_mut() = head.uri;
-    *request.headers_mut() = head.headers;
-    request
-}
-
 /// The outcome of a future, unless the client leaves first.
-async fn until_gone<T>(link: &RefCell<Link>, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
+fn until_gone<F: Future>(
+    link: &RefCell<Link>,
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    match future.poll(cx) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
         Poll::Pending => link.borrow_mut().poll_gone(cx).map(|()| None),
-    })
-    .await
+    }
 }
 
 /// Throws the rest of a body away; whether its end was found.

@@ -10,14 +10,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Method, Response};
+use http::Method;
 use http_body::Body;
-use tokio::time::Instant;
 
 use super::link::Link;
-use crate::base::Deadline;
 use crate::base::bounds::{TURN_BYTES, WRITE_BYTES};
+use crate::base::{Deadline, Tick};
 use crate::net::params::ConnectionParams;
+use crate::wire::head::Reply;
 use crate::wire::http1::{AnswerLength, LAST_CHUNK, ReceivedHead, write_answer, write_chunk};
 
 /// How an answer is written.
@@ -34,7 +34,7 @@ impl Manner {
     pub(super) const LAST: Self = Self { last: true, head_only: false };
 
     pub(super) fn of(head: &ReceivedHead) -> Self {
-        Self { last: !head.keep_alive, head_only: head.method == Method::HEAD }
+        Self { last: !head.keep_alive, head_only: head.head.method == Method::HEAD }
     }
 
     pub(super) fn last_if(self, last: bool) -> Self {
@@ -51,15 +51,15 @@ pub(super) async fn answer<B>(
     out: &mut Vec<u8>,
     deadline: &mut Deadline,
     params: &ConnectionParams,
-    response: Response<B>,
+    reply: Reply<B>,
     manner: Manner,
 ) -> Result<(), Unfinished>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (head, body) = response.into_parts();
+    let Reply { status, passed, own, body } = reply;
     let length = body.size_hint().exact().map_or(AnswerLength::Chunked, AnswerLength::Known);
-    write_answer(out, head.status, &head.headers, length, &params.date.now(), manner.last);
+    write_answer(out, status, &passed, &own, length, &params.date.now(), manner.last);
     let mut writing = Writing {
         over: manner.head_only || body.is_end_stream(),
         body,
@@ -136,7 +136,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writing<B> {
                     Poll::Pending => {
                         if !self.stalled || self.sent > sent {
                             self.stalled = true;
-                            deadline.set(Instant::now() + params.write_idle);
+                            deadline.set(Tick::now() + params.write_idle);
                         }
                         return deadline.poll(cx).map(|()| Err(Unfinished));
                     }

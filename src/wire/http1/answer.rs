@@ -3,10 +3,13 @@
 //! Names and values come from types that hold no line break, so that none can begin another
 //! line. The length is told here and nowhere else.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use std::io::Write as _;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 
-use super::request::decimal;
+use super::request::{decimal, write_line, write_own};
+use crate::wire::lines::Lines;
 
 /// How the end of an answer's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,29 +23,35 @@ pub enum AnswerLength {
 /// Ends a body of chunks.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Appends the head of an answer. `date` is the value of `Date`, told where the answer has
-/// none; `close` tells that the connection serves no further request.
+/// Appends the head of an answer: lines that came from an upstream, and the gateway's own.
+/// `date` is the value of `Date`, told where the answer has none; `close` tells that the
+/// connection serves no further request.
 pub fn write_answer(
     out: &mut Vec<u8>,
     status: StatusCode,
-    headers: &HeaderMap,
+    passed: &Lines,
+    own: &HeaderMap,
     length: AnswerLength,
     date: &[u8],
     close: bool,
 ) {
-    for part in [b"HTTP/1.1 ", status.as_str().as_bytes(), b" "] {
-        out.extend_from_slice(part);
-    }
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
-    let mut dated = false;
-    for (name, value) in headers {
-        if *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING || *name == CONNECTION {
-            continue;
-        }
-        dated |= *name == DATE;
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+    if status == StatusCode::OK {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    } else {
+        for part in [b"HTTP/1.1 ", status.as_str().as_bytes(), b" "] {
             out.extend_from_slice(part);
+        }
+        out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    let mut dated = false;
+    for line in passed.iter() {
+        dated |= line.name() == b"date";
+        write_line(out, line);
+    }
+    for (name, value) in own {
+        if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING && *name != CONNECTION {
+            write_own(out, name, value);
         }
     }
     if !dated {
@@ -69,7 +78,8 @@ pub fn write_answer(
 /// Appends one chunk; nothing for no data, which would end the body.
 pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
     if !data.is_empty() {
-        out.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+        // Writing into a Vec cannot fail.
+        let _ = write!(out, "{:x}\r\n", data.len());
         out.extend_from_slice(data);
         out.extend_from_slice(b"\r\n");
     }
@@ -78,6 +88,7 @@ pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::{AnswerLength, write_answer, write_chunk};
+    use crate::wire::lines::Lines;
     use http::{HeaderMap, HeaderValue, StatusCode};
 
     fn head(status: u16, length: AnswerLength, close: bool) -> String {
@@ -85,7 +96,16 @@ mod tests {
         headers.insert("x", HeaderValue::from_static("y"));
         headers.insert("content-length", HeaderValue::from_static("99"));
         let mut out = Vec::new();
-        write_answer(&mut out, StatusCode::from_u16(status).unwrap(), &headers, length, b"now", close);
+        let passed = Lines::default();
+        write_answer(
+            &mut out,
+            StatusCode::from_u16(status).unwrap(),
+            &passed,
+            &headers,
+            length,
+            b"now",
+            close,
+        );
         String::from_utf8(out).unwrap()
     }
 

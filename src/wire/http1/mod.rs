@@ -14,7 +14,7 @@ pub use answer::{AnswerLength, LAST_CHUNK, write_answer, write_chunk};
 pub use chunked::{Chunked, Piece};
 pub use received::{BodyLength, HeadFault, ReceivedHead, take_received};
 pub(in crate::wire) use received::{OTHER_EXPECTATION, is_continue};
-pub use request::write_request;
+pub use request::{Preamble, begin_request, end_request, write_line, write_own};
 pub use response::{Framing, ResponseHead, take_head};
 
 /// An answer that cannot be read in one way only.

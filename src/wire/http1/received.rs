@@ -5,13 +5,17 @@
 //! told once and in one way, `Host` is there once, nothing is folded, and a header whose name
 //! becomes one that matters when `_` is read as `-` is refused. No I/O.
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use bytes::{Buf as _, BytesMut};
+use http::{Method, Uri};
 use memchr::{memchr_iter, memmem};
 
 use crate::base::bounds::REQUEST_HEADERS;
+use crate::wire::head::{RequestHead, Target};
 use crate::wire::http::looks_alike;
+use crate::wire::lines::{Block, Line, Spans};
 
 /// How the end of a request's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +28,11 @@ pub enum BodyLength {
     Chunked,
 }
 
-/// The head of a request. Headers of the framing and of the connection are not in it.
+/// A request's head, and what it says of its body and the connection.
 #[derive(Debug)]
 pub struct ReceivedHead {
-    /// Its method.
-    pub method: Method,
-    /// Its target: a path, or an absolute URI.
-    pub uri: Uri,
-    /// Its headers.
-    pub headers: HeaderMap,
+    /// The head.
+    pub head: RequestHead,
     /// How its body ends.
     pub length: BodyLength,
     /// Whether the client wants the connection for further requests.
@@ -81,15 +81,39 @@ pub fn take_received(read: &mut BytesMut, most: usize) -> Result<Option<Received
         return malformed("lines of the head must end with CRLF");
     }
     match end {
-        Some(end) => parse(&read.split_to(end).freeze()).map(Some),
+        Some(end) => parse(read.split_to(end)).map(Some),
         None => Ok(None),
     }
 }
 
-fn parse(head: &Bytes) -> Result<ReceivedHead, HeadFault> {
-    let mut lines = [httparse::EMPTY_HEADER; REQUEST_HEADERS];
-    let mut parsed = httparse::Request::new(&mut lines);
-    match parsed.parse(head) {
+fn parse(head: BytesMut) -> Result<ReceivedHead, HeadFault> {
+    let (method, path, spans) = first_look(&head)?;
+    let (mut told, mut hosts) = (Told::default(), 0);
+    let lines = Block::new(head, spans).sort(|line| {
+        hosts += usize::from(line.name() == b"host");
+        told.line(line)
+    })?;
+    if hosts != 1 {
+        return malformed("Host must be there once");
+    }
+    let length = told.body_length()?;
+    let target = match path {
+        Path::Plain(at) => Target { path: lines.slice(at), authority: None },
+        Path::Other(target) => target,
+    };
+    Ok(ReceivedHead {
+        head: RequestHead { method, target, lines },
+        length,
+        keep_alive: !told.close,
+        awaits_continue: told.awaits_continue && length != BodyLength::Empty,
+    })
+}
+
+/// The first line, and where the others are.
+fn first_look(head: &[u8]) -> Result<(Method, Path, Spans), HeadFault> {
+    let mut lines = [const { MaybeUninit::uninit() }; REQUEST_HEADERS];
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(head, &mut lines) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Err(httparse::Error::TooManyHeaders) => return Err(HeadFault::TooLarge),
         Err(httparse::Error::Version) => return malformed("HTTP/1.1 or HTTP/2 is needed"),
@@ -100,51 +124,32 @@ fn parse(head: &Bytes) -> Result<ReceivedHead, HeadFault> {
     }
     let method = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes());
     let Ok(method) = method else { return malformed("the method is none") };
-    let uri = target(parsed.path.unwrap_or_default(), &method)?;
-    let mut told = Told::default();
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    for line in parsed.headers.iter() {
-        let Ok(name) = HeaderName::from_bytes(line.name.as_bytes()) else {
-            return malformed("a header's name is faulty");
-        };
-        match name {
-            CONTENT_LENGTH => told.length(line.value)?,
-            TRANSFER_ENCODING => told.coding(line.value)?,
-            CONNECTION => told.connection(line.value)?,
-            EXPECT => told.expectation(line.value)?,
-            _ => {
-                if looks_alike(&name) {
-                    return malformed("a header's name has '_' where one that matters has '-'");
-                }
-                let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
-                let Ok(value) = value else { return malformed("a header's value is faulty") };
-                headers.append(name, value);
-            }
-        }
-    }
-    if headers.get_all(HOST).iter().count() != 1 {
-        return malformed("Host must be there once");
-    }
-    let length = told.body_length()?;
-    Ok(ReceivedHead {
-        method,
-        uri,
-        headers,
-        length,
-        keep_alive: !told.close,
-        awaits_continue: told.awaits_continue && length != BodyLength::Empty,
-    })
+    let path = path(parsed.path.unwrap_or_default(), &method, head)?;
+    Ok((method, path, Block::spans(head, parsed.headers)))
+}
+
+/// What a first line names.
+enum Path {
+    /// What it nearly always is: a path of characters that mean themselves (RFC 3986 §2.3), and
+    /// where in the head it is.
+    Plain(Range<usize>),
+    Other(Target),
 }
 
 /// A path, or an absolute URI; nothing that a parser would have to mend or cut.
-fn target(text: &str, method: &Method) -> Result<Uri, HeadFault> {
+fn path(text: &str, method: &Method, head: &[u8]) -> Result<Path, HeadFault> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
+    if text.starts_with('/') && text.bytes().all(plain) {
+        let from = text.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+        return Ok(Path::Plain(from..from.wrapping_add(text.len())));
+    }
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'\\');
     let form = text.starts_with('/')
         || text.starts_with("http://")
         || text.starts_with("https://")
         || (text == "*" && *method == Method::OPTIONS);
-    match text.parse() {
-        Ok(uri) if visible && form => Ok(uri),
+    match text.parse::<Uri>() {
+        Ok(uri) if visible && form => Ok(Path::Other(Target::from(&uri))),
         _ => malformed("the target is neither a path nor an absolute URI"),
     }
 }
@@ -159,6 +164,21 @@ struct Told {
 }
 
 impl Told {
+    /// Takes in what a line says; whether it is one that stays.
+    fn line(&mut self, line: Line<'_>) -> Result<bool, HeadFault> {
+        match line.name() {
+            b"content-length" => self.length(line.value())?,
+            b"transfer-encoding" => self.coding(line.value())?,
+            b"connection" => self.connection(line.value())?,
+            b"expect" => self.expectation(line.value())?,
+            name if looks_alike(name) => {
+                return malformed("a header's name has '_' where one that matters has '-'");
+            }
+            _ => return Ok(true),
+        }
+        Ok(false)
+    }
+
     fn length(&mut self, value: &[u8]) -> Result<(), HeadFault> {
         let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
         let length = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
@@ -233,8 +253,11 @@ mod tests {
         }
         let mut read = BytesMut::from(text.as_bytes());
         let head = take_received(&mut read, MOST).unwrap().unwrap();
-        assert_eq!((head.uri.path(), head.length, head.keep_alive), ("/crm/mcp", BodyLength::Known(4), true));
-        assert_eq!((head.headers.len(), &read[..]), (2, &b"body"[..]));
+        assert_eq!(
+            (head.head.target.path(), head.length, head.keep_alive),
+            ("/crm/mcp", BodyLength::Known(4), true)
+        );
+        assert_eq!((head.head.lines.len(), &read[..]), (2, &b"body"[..]));
     }
 
     #[test]

@@ -6,13 +6,15 @@
 //! does not speak HTTP/1.1 would be waited for otherwise. Interim answers (1xx) are skipped, up
 //! to a bound; there is no upgrade.
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use std::mem::MaybeUninit;
+
+use bytes::BytesMut;
+use http::StatusCode;
 use memchr::{memchr_iter, memmem};
 
 use super::Malformed;
 use crate::base::bounds::{INTERIM_ANSWERS, RESPONSE_HEAD_BYTES, RESPONSE_HEADERS};
+use crate::wire::lines::{Block, Line, Lines, Spans};
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct ResponseHead {
     /// Its status, never 1xx.
     pub status: StatusCode,
     /// Its headers.
-    pub headers: HeaderMap,
+    pub lines: Lines,
     /// How its body ends.
     pub framing: Framing,
     /// Whether the connection may serve another exchange after the body's end.
@@ -44,8 +46,7 @@ pub struct ResponseHead {
 /// answers of the exchange.
 pub fn take_head(read: &mut BytesMut, interim: &mut usize) -> Result<Option<ResponseHead>, Malformed> {
     while let Some(length) = head_length(read)? {
-        let head = read.split_to(length).freeze();
-        let head = parse(&head)?;
+        let head = parse(read.split_to(length))?;
         match head.status.as_u16() {
             101 => return Err(Malformed("it switches protocols, which nobody asked for")),
             100..200 if *interim < INTERIM_ANSWERS => *interim += 1,
@@ -74,38 +75,31 @@ fn head_length(read: &[u8]) -> Result<Option<usize>, Malformed> {
 /// How every answer begins.
 const PROTOCOL: &[u8] = b"HTTP/1.";
 
-fn parse(head: &Bytes) -> Result<ResponseHead, Malformed> {
-    let mut lines = [httparse::EMPTY_HEADER; RESPONSE_HEADERS];
-    let mut parsed = httparse::Response::new(&mut lines);
-    match parsed.parse(head) {
+fn parse(head: BytesMut) -> Result<ResponseHead, Malformed> {
+    let (status, current, spans) = first_look(&head)?;
+    let mut told = Told { reusable: current, ..Told::default() };
+    let lines = Block::new(head, spans).sort(|line| told.line(line))?;
+    if told.chunked && !current {
+        return Err(Malformed("HTTP/1.0 has no chunks"));
+    }
+    let framing = told.framing(status)?;
+    let reusable = told.reusable && framing != Framing::UntilClose && !told.promises_in_vain(status);
+    Ok(ResponseHead { status, lines, framing, reusable })
+}
+
+/// The status, whether the version is 1.1, and where the lines are.
+fn first_look(head: &[u8]) -> Result<(StatusCode, bool, Spans), Malformed> {
+    let mut lines = [const { MaybeUninit::uninit() }; RESPONSE_HEADERS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    match config.parse_response_with_uninit_headers(&mut parsed, head, &mut lines) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed("it has too many headers")),
         _ => return Err(Malformed("its head is faulty")),
     }
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Malformed("its status is faulty"))?;
-    let current = parsed.version == Some(1);
-    let mut told = Told { reusable: current, ..Told::default() };
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    for line in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(line.name.as_bytes());
-        let name = name.map_err(|_| Malformed("a header's name is faulty"))?;
-        match name {
-            CONTENT_LENGTH => told.length(line.value)?,
-            TRANSFER_ENCODING => told.coding(line.value)?,
-            CONNECTION => told.connection(line.value),
-            _ => {
-                let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value));
-                headers.append(name, value.map_err(|_| Malformed("a header's value is faulty"))?);
-            }
-        }
-    }
-    if told.chunked && !current {
-        return Err(Malformed("HTTP/1.0 has no chunks"));
-    }
-    let framing = told.framing(status)?;
-    let reusable = told.reusable && framing != Framing::UntilClose && !told.promises_in_vain(status);
-    Ok(ResponseHead { status, headers, framing, reusable })
+    Ok((status, parsed.version == Some(1), Block::spans(head, parsed.headers)))
 }
 
 /// What the head says of the body and the connection.
@@ -117,6 +111,17 @@ struct Told {
 }
 
 impl Told {
+    /// Takes in what a line says; whether it is one that stays.
+    fn line(&mut self, line: Line<'_>) -> Result<bool, Malformed> {
+        match line.name() {
+            b"content-length" => self.length(line.value())?,
+            b"transfer-encoding" => self.coding(line.value())?,
+            b"connection" => self.connection(line.value()),
+            _ => return Ok(true),
+        }
+        Ok(false)
+    }
+
     fn length(&mut self, value: &[u8]) -> Result<(), Malformed> {
         let value = value.trim_ascii();
         let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
@@ -209,8 +214,8 @@ mod tests {
             assert!(take(&mut BytesMut::from(&text[..end])).unwrap().is_none(), "{end}");
         }
         let head = take(&mut BytesMut::from(&text[..])).unwrap().unwrap();
-        assert_eq!((head.status.as_u16(), head.headers.len()), (202, 1));
-        assert_eq!(head.headers["a"], "b");
+        assert_eq!((head.status.as_u16(), head.lines.len()), (202, 1));
+        assert_eq!(head.lines.get("a"), Some(&b"b"[..]));
     }
 
     #[test]

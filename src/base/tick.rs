@@ -1,0 +1,61 @@
+//! Time for limits: monotonic, exact to a few milliseconds, and read for next to nothing.
+//!
+//! The kernel notes this time at each of its timer interrupts (`CLOCK_MONOTONIC_COARSE`), so that
+//! reading it asks no hardware: some 5 ns instead of 25 to 40, several times in every request.
+//! It must never measure a latency.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// By how much a tick may be behind: the kernel has at least 100 timer interrupts a second.
+pub(super) const BEHIND: Duration = Duration::from_millis(10);
+
+/// A moment, since some fixed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tick(Duration);
+
+impl Tick {
+    /// Now, or up to 10 ms ago.
+    #[inline]
+    pub fn now() -> Self {
+        let now = clock_gettime(ClockId::MonotonicCoarse);
+        let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+        Self(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
+    }
+}
+
+impl Add<Duration> for Tick {
+    type Output = Self;
+
+    #[inline]
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+}
+
+impl Sub for Tick {
+    type Output = Duration;
+
+    /// The time from `earlier` to this, or nothing where it is later.
+    #[inline]
+    fn sub(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BEHIND, Tick};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn ticks_keep_up_with_the_clock() {
+        let (begun, exact) = (Tick::now(), Instant::now());
+        while exact.elapsed() < Duration::from_millis(30) {}
+        let (ticks, exact) = (Tick::now() - begun, exact.elapsed());
+        assert!(ticks + BEHIND >= exact && ticks <= exact + BEHIND, "{ticks:?} {exact:?}");
+        assert_eq!(begun - (begun + BEHIND), Duration::ZERO);
+    }
+}
