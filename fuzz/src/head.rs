@@ -9,6 +9,7 @@ use tollgate::wire::http1::{
     AnswerLength, BodyLength, Framing, Preamble, ReceivedHead, ResponseHead, begin_request, end_request,
     take_head, take_received, write_answer, write_line,
 };
+use tollgate::wire::known::Known;
 use tollgate::wire::lines::Lines;
 
 use super::lines::{self, Told};
@@ -207,7 +208,7 @@ fn written(head: &ResponseHead) {
     let read = take_head(&mut BytesMut::from(&out[..]), &mut 0);
     let Ok(Some(read)) = read else { panic!("{}", out.escape_ascii()) };
     assert_eq!((read.status, read.framing, read.reusable), (head.status, framing, head.reusable));
-    let dated = |lines: &Lines| lines.get("date").is_some();
+    let dated = |lines: &Lines| lines.get(Known::Date).is_some();
     let added = usize::from(!dated(&head.lines));
     assert_eq!(read.lines.len(), head.lines.len() + added);
     assert!(dated(&read.lines) && read.lines.iter().take(head.lines.len()).eq(head.lines.iter()));

@@ -99,7 +99,8 @@ impl Exchange for Upstream {
         loop {
             let (mut connection, pooled) = match pool.take() {
                 Some(connection) => (connection, true),
-                None => (Box::new(Connection::new(self.connect(to).await?, by)), false),
+                // Boxed: the exchange keeps no room for what only a new connection needs.
+                None => (Box::new(Connection::new(Box::pin(self.connect(to)).await?, by)), false),
             };
             match connection.exchange(&request, by).await {
                 Ok(head) => return Ok(answer(head, connection, pool)),

@@ -3,6 +3,7 @@
 //! Looking each one up would hash its name again for every stage. A header that must be there
 //! once remembers that it was repeated, so that no stage can take the first of two.
 
+use super::known::Known;
 use super::lines::Lines;
 
 /// One header of a request.
@@ -79,18 +80,18 @@ impl<'h> Fields<'h> {
     pub fn gather(lines: &'h Lines) -> Self {
         let mut fields = Self::default();
         for line in lines.iter() {
-            let field = match line.name() {
-                b"host" => &mut fields.host,
-                b"origin" => &mut fields.origin,
-                b"authorization" => &mut fields.authorization,
-                b"x-api-key" => &mut fields.api_key,
-                b"content-type" => &mut fields.content_type,
-                b"content-encoding" => &mut fields.content_encoding,
-                b"last-event-id" => &mut fields.last_event_id,
-                b"mcp-session-id" => &mut fields.session_id,
-                b"mcp-protocol-version" => &mut fields.protocol_version,
-                b"mcp-method" => &mut fields.mcp_method,
-                b"mcp-name" => &mut fields.mcp_name,
+            let field = match line.known() {
+                Known::Host => &mut fields.host,
+                Known::Origin => &mut fields.origin,
+                Known::Authorization => &mut fields.authorization,
+                Known::ApiKey => &mut fields.api_key,
+                Known::ContentType => &mut fields.content_type,
+                Known::ContentEncoding => &mut fields.content_encoding,
+                Known::LastEventId => &mut fields.last_event_id,
+                Known::SessionId => &mut fields.session_id,
+                Known::ProtocolVersion => &mut fields.protocol_version,
+                Known::Method => &mut fields.mcp_method,
+                Known::Name => &mut fields.mcp_name,
                 _ => continue,
             };
             field.add(line.value());

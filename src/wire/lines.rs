@@ -10,6 +10,8 @@ use std::ops::Range;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::known::Known;
+
 /// The lines, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
@@ -22,6 +24,7 @@ pub struct Lines {
 struct Span {
     name: (u32, u32),
     value: (u32, u32),
+    known: Known,
 }
 
 /// One line.
@@ -29,6 +32,7 @@ struct Span {
 pub struct Line<'l> {
     name: &'l [u8],
     value: &'l [u8],
+    known: Known,
 }
 
 impl<'l> Line<'l> {
@@ -36,6 +40,12 @@ impl<'l> Line<'l> {
     #[inline]
     pub fn name(self) -> &'l [u8] {
         self.name
+    }
+
+    /// Which name it is.
+    #[inline]
+    pub fn known(self) -> Known {
+        self.known
     }
 
     /// Its value, as it came.
@@ -52,10 +62,10 @@ impl Lines {
         self.spans.iter().map(|span| self.line(*span))
     }
 
-    /// The value of the first line of a name, given in lower case.
+    /// The value of the first line of a name.
     #[inline]
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|line| line.name == name.as_bytes()).map(Line::value)
+    pub fn get(&self, known: Known) -> Option<&[u8]> {
+        self.iter().find(|line| line.known == known).map(Line::value)
     }
 
     /// How many there are.
@@ -100,7 +110,7 @@ impl Lines {
 
 #[inline]
 fn line(block: &[u8], span: Span) -> Line<'_> {
-    Line { name: slice(block, span.name), value: slice(block, span.value) }
+    Line { name: slice(block, span.name), value: slice(block, span.value), known: span.known }
 }
 
 #[inline]
@@ -119,7 +129,8 @@ impl From<&HeaderMap> for Lines {
             (from, block.len() as u32)
         };
         for (name, value) in headers {
-            spans.push(Span { name: put(name.as_str().as_bytes()), value: put(value.as_bytes()) });
+            let known = Known::of(name.as_str().as_bytes());
+            spans.push(Span { name: put(name.as_str().as_bytes()), value: put(value.as_bytes()), known });
         }
         Self { block: block.freeze(), spans }
     }
@@ -141,17 +152,21 @@ impl Block {
             let from = part.as_ptr().addr().wrapping_sub(start);
             (from as u32, (from + part.len()) as u32)
         };
-        let lines =
-            found.iter().map(|line| Span { name: span(line.name.as_bytes()), value: span(line.value) });
+        let lines = found.iter().map(|line| Span {
+            name: span(line.name.as_bytes()),
+            value: span(line.value),
+            known: Known::Other,
+        });
         Spans(lines.collect())
     }
 
     /// Takes the head itself, and puts the names of its lines into lower case.
     #[inline]
-    pub(super) fn new(mut bytes: BytesMut, spans: Spans) -> Self {
-        for Span { name: (from, to), .. } in &spans.0 {
+    pub(super) fn new(mut bytes: BytesMut, mut spans: Spans) -> Self {
+        for Span { name: (from, to), known, .. } in &mut spans.0 {
             if let Some(name) = bytes.get_mut(*from as usize..*to as usize) {
                 name.make_ascii_lowercase();
+                *known = Known::of(name);
             }
         }
         Self { bytes, spans: spans.0 }
@@ -179,7 +194,7 @@ pub(super) struct Spans(Vec<Span>);
 
 #[cfg(test)]
 mod tests {
-    use super::Lines;
+    use super::{Known, Lines};
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     #[test]
@@ -192,8 +207,8 @@ mod tests {
         let mut again = HeaderMap::new();
         lines.add_to(&mut again);
         assert_eq!(again, headers);
-        assert_eq!((lines.get("mcp-name"), lines.get("Mcp-Name")), (Some(&b"x"[..]), None));
-        assert_eq!((lines.len(), lines.get("empty")), (4, Some(&b""[..])));
+        assert_eq!((lines.get(Known::Name), lines.get(Known::Date)), (Some(&b"x"[..]), None));
+        assert_eq!((lines.len(), lines.get(Known::Other)), (4, Some(&b""[..])));
         lines.keep_only(|line| line.name() == b"host");
         assert_eq!(lines.iter().map(super::Line::value).collect::<Vec<_>>(), [b"a"]);
     }

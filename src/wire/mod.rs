@@ -10,6 +10,7 @@ pub mod http;
 pub mod http1;
 pub mod http2;
 pub mod jsonrpc;
+pub mod known;
 pub mod lines;
 pub mod mcp;
 pub mod sse;

@@ -11,7 +11,8 @@ use crate::config::raw::{Credential, Server};
 use crate::config::settings::{ServerSettings, UpstreamUrl};
 use crate::config::tls::{others_can_read, read_authorities};
 use crate::policy::Scope;
-use crate::wire::http::{never_forwarded, passes_upstream};
+use crate::wire::http::never_forwarded;
+use crate::wire::known::Known;
 
 const URL: &str = "one URL such as http://127.0.0.1:9001/mcp or https://crm.example.com/mcp, without user information or fragment";
 
@@ -180,7 +181,9 @@ impl Check<'_> {
 
     fn header(&mut self, path: &str, text: &str) -> Option<HeaderName> {
         match text.parse::<HeaderName>() {
-            Ok(name) if !never_forwarded(&name) && !passes_upstream(name.as_str().as_bytes()) => Some(name),
+            Ok(name) if !never_forwarded(&name) && !Known::of(name.as_str().as_bytes()).passes_upstream() => {
+                Some(name)
+            }
             Ok(name) => {
                 self.faults.add(
                     path,

@@ -23,7 +23,8 @@ use crate::gateway::stage::Admitted;
 use crate::gateway::worker::Worker;
 use crate::upstream::BodyFault;
 use crate::wire::head::Reply;
-use crate::wire::http::{SESSION_ID, essence, passes_downstream};
+use crate::wire::http::{SESSION_ID, essence};
+use crate::wire::known::Known;
 use crate::wire::lines::Lines;
 use crate::wire::mcp::Era;
 
@@ -124,7 +125,7 @@ where
 /// session's id is told sealed, and only in the era that has sessions.
 fn retain_allowed<B>(reply: &mut Reply<B>, admitted: &Admitted<'_>) -> Result<(), Refusal> {
     if admitted.era() == Era::Legacy
-        && let Some(session) = reply.passed.get(SESSION_ID.as_str())
+        && let Some(session) = reply.passed.get(Known::SessionId)
     {
         let Some(told) = admitted.session_told(session) else {
             tracing::warn!("upstream's session id is none that can be sealed");
@@ -132,14 +133,16 @@ fn retain_allowed<B>(reply: &mut Reply<B>, admitted: &Admitted<'_>) -> Result<()
         };
         reply.own.insert(SESSION_ID, told);
     }
-    reply.passed.keep_only(|line| passes_downstream(line.name()));
+    reply.passed.keep_only(|line| line.known().passes_downstream());
     Ok(())
 }
 
 fn form(lines: &Lines) -> Form {
-    match essence(lines.get("content-type").unwrap_or_default()).eq_ignore_ascii_case(b"text/event-stream") {
+    match essence(lines.get(Known::ContentType).unwrap_or_default())
+        .eq_ignore_ascii_case(b"text/event-stream")
+    {
         false => Form::Whole,
-        true if lines.get("content-encoding").is_some() => Form::EncodedEvents,
+        true if lines.get(Known::ContentEncoding).is_some() => Form::EncodedEvents,
         true => Form::Events,
     }
 }

@@ -13,7 +13,8 @@ use super::Answer;
 use crate::policy::Server;
 use crate::wire::fields::text;
 use crate::wire::head::Reply;
-use crate::wire::http::{X_API_KEY, passes_upstream};
+use crate::wire::http::X_API_KEY;
+use crate::wire::known::Known;
 use crate::wire::lines::Lines;
 
 /// Headers of answers that a page may read beside those that every page may.
@@ -27,12 +28,12 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// The answer to a preflight of a listed origin: which of the headers it asked for may come.
 pub(in crate::gateway) fn preflight<B>(server: &Server, asked: &Lines) -> Answer<B> {
     let may_come = |name: &HeaderName| {
-        passes_upstream(name.as_str().as_bytes())
+        Known::of(name.as_str().as_bytes()).passes_upstream()
             || *name == AUTHORIZATION
             || *name == X_API_KEY
             || server.forward_headers.contains(name)
     };
-    let asked = asked.iter().filter(|line| line.name() == b"access-control-request-headers");
+    let asked = asked.iter().filter(|line| line.known() == Known::AskedHeaders);
     let asked = asked.filter_map(|line| text(line.value()));
     let names: Vec<HeaderName> = asked
         .flat_map(|line| line.split(','))

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use crate::base::Denial;
 use crate::wire::http::essence;
+use crate::wire::known::Known;
 use crate::wire::lines::Lines;
 use crate::wire::mcp::ProtocolVersion;
 use crate::wire::mcp::offer::{Offer, read};
@@ -23,8 +24,8 @@ type Cut = (Bytes, Option<Vec<ProtocolVersion>>);
 
 /// Cuts an answer's offer.
 pub(super) fn cut(lines: &Lines, body: Bytes, discovers: bool) -> Result<Cut, Denial> {
-    let media = essence(lines.get("content-type").unwrap_or_default());
-    let plain = lines.get("content-encoding").is_none();
+    let media = essence(lines.get(Known::ContentType).unwrap_or_default());
+    let plain = lines.get(Known::ContentEncoding).is_none();
     if plain && media.eq_ignore_ascii_case(b"application/json") {
         return json(body, discovers);
     }

@@ -14,7 +14,8 @@ use crate::gateway::refusal::Refusal;
 use crate::policy::{Server, Verified};
 use crate::upstream::{Exchange, OutgoingHead, SendFault};
 use crate::wire::head::{Reply, RequestHead};
-use crate::wire::http::{SESSION_ID, passes_upstream};
+use crate::wire::http::SESSION_ID;
+use crate::wire::known::Known;
 use crate::wire::lines::Line;
 use crate::wire::mcp::{Era, mirror};
 
@@ -66,12 +67,15 @@ fn tells_key(value: &[u8]) -> bool {
 }
 
 fn passes(line: Line<'_>, server: &Server, era: Era) -> bool {
-    let name = line.name();
-    // The session's own id is told by the gateway; modern requests have none, and a stray one
-    // must not reach a server that has.
-    let of_session = name == b"mcp-session-id" || (era == Era::Modern && name == b"last-event-id");
-    let listed = || server.forward_headers.iter().any(|listed| listed.as_str().as_bytes() == name);
-    ((passes_upstream(name) && !of_session) || listed()) && !server.tells(name)
+    let listed = match line.known() {
+        // The session's own id is told by the gateway; modern requests have none, and a stray
+        // one must not reach a server that has.
+        Known::SessionId => false,
+        Known::LastEventId if era == Era::Modern => false,
+        known if known.passes_upstream() => true,
+        _ => server.forward_headers.iter().any(|listed| listed.as_str().as_bytes() == line.name()),
+    };
+    listed && !server.tells(line.name())
 }
 
 /// Tells the upstream who calls. A credential under the same name wins.

@@ -13,6 +13,7 @@ use crate::policy::Server;
 use crate::wire::fields::{Field, Fields, text};
 use crate::wire::head::RequestHead;
 use crate::wire::http::host_without_port;
+use crate::wire::known::Known;
 
 /// A routed request whose host and origin are allowed.
 pub(in crate::gateway) struct Vetted<'s> {
@@ -78,5 +79,5 @@ fn origin(origin: Field<'_>, server: &Server) -> Result<Option<HeaderValue>, Den
 
 /// A browser asks before it lets a page call (Fetch standard, CORS-preflight request).
 fn is_preflight(head: &RequestHead, origin: Option<&HeaderValue>) -> bool {
-    origin.is_some() && head.lines.get("access-control-request-method").is_some()
+    origin.is_some() && head.lines.get(Known::AskedMethod).is_some()
 }

@@ -51,7 +51,7 @@ where
             Next::Head(head) => head,
             Next::Over => return,
             Next::Fault(fault) => {
-                let refusal = service(Err(fault)).await;
+                let refusal = Box::pin(service(Err(fault))).await;
                 let _ =
                     write::answer(&link, &mut out, &mut deadline, params, refusal, write::Manner::LAST).await;
                 return linger(&link).await;

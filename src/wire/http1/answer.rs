@@ -9,6 +9,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 
 use super::request::{decimal, write_line, write_own};
+use crate::wire::known::Known;
 use crate::wire::lines::Lines;
 
 /// How the end of an answer's body is told.
@@ -46,7 +47,7 @@ pub fn write_answer(
     }
     let mut dated = false;
     for line in passed.iter() {
-        dated |= line.name() == b"date";
+        dated |= line.known() == Known::Date;
         write_line(out, line);
     }
     for (name, value) in own {

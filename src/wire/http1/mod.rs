@@ -21,3 +21,30 @@ pub use response::{Framing, ResponseHead, take_head};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer is no HTTP/1.1 that can be read in one way only: {0}")]
 pub struct Malformed(pub &'static str);
+
+/// Where the head at the front of what was read ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeadEnd {
+    /// Behind its empty line.
+    At(usize),
+    /// It is not there yet.
+    NotYet,
+    /// A line before it ends with a line feed alone, here.
+    BareLineFeed(usize),
+}
+
+/// Looks for the end of a head, line by line: CRLF ends each, and an empty one ends it.
+#[inline]
+fn head_end(read: &[u8]) -> HeadEnd {
+    let mut last = usize::MAX;
+    for at in memchr::memchr_iter(b'\n', read) {
+        if at == 0 || read.get(at - 1) != Some(&b'\r') {
+            return HeadEnd::BareLineFeed(at);
+        }
+        if at == last.wrapping_add(2) && last != usize::MAX {
+            return HeadEnd::At(at + 1);
+        }
+        last = at;
+    }
+    HeadEnd::NotYet
+}

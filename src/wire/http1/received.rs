@@ -10,11 +10,12 @@ use std::ops::Range;
 
 use bytes::{Buf as _, BytesMut};
 use http::{Method, Uri};
-use memchr::{memchr_iter, memmem};
 
+use super::{HeadEnd, head_end};
 use crate::base::bounds::REQUEST_HEADERS;
 use crate::wire::head::{RequestHead, Target};
 use crate::wire::http::looks_alike;
+use crate::wire::known::Known;
 use crate::wire::lines::{Block, Line, Spans};
 
 /// How the end of a request's body is told.
@@ -71,26 +72,25 @@ pub fn take_received(read: &mut BytesMut, most: usize) -> Result<Option<Received
     while read.starts_with(b"\r\n") {
         read.advance(2);
     }
-    let end = memmem::find(read, b"\r\n\r\n").map(|end| end + 4);
-    let seen = read.get(..end.unwrap_or(read.len())).unwrap_or_default();
-    if seen.len() > most {
+    // Faults are told before the end is there: a client that ends lines with LF alone would wait
+    // for ever.
+    let end = match head_end(read) {
+        HeadEnd::At(end) => Some(end),
+        HeadEnd::NotYet => None,
+        HeadEnd::BareLineFeed(at) if at < most => return malformed("lines of the head must end with CRLF"),
+        HeadEnd::BareLineFeed(_) => return Err(HeadFault::TooLarge),
+    };
+    if end.unwrap_or(read.len()) > most {
         return Err(HeadFault::TooLarge);
     }
-    // Also before the end is there: a client that ends lines with LF alone would wait for ever.
-    if !memchr_iter(b'\n', seen).all(|at| at > 0 && seen.get(at - 1) == Some(&b'\r')) {
-        return malformed("lines of the head must end with CRLF");
-    }
-    match end {
-        Some(end) => parse(read.split_to(end)).map(Some),
-        None => Ok(None),
-    }
+    end.map(|end| parse(read.split_to(end))).transpose()
 }
 
 fn parse(head: BytesMut) -> Result<ReceivedHead, HeadFault> {
     let (method, path, spans) = first_look(&head)?;
     let (mut told, mut hosts) = (Told::default(), 0);
     let lines = Block::new(head, spans).sort(|line| {
-        hosts += usize::from(line.name() == b"host");
+        hosts += usize::from(line.known() == Known::Host);
         told.line(line)
     })?;
     if hosts != 1 {
@@ -166,12 +166,12 @@ struct Told {
 impl Told {
     /// Takes in what a line says; whether it is one that stays.
     fn line(&mut self, line: Line<'_>) -> Result<bool, HeadFault> {
-        match line.name() {
-            b"content-length" => self.length(line.value())?,
-            b"transfer-encoding" => self.coding(line.value())?,
-            b"connection" => self.connection(line.value())?,
-            b"expect" => self.expectation(line.value())?,
-            name if looks_alike(name) => {
+        match line.known() {
+            Known::ContentLength => self.length(line.value())?,
+            Known::TransferEncoding => self.coding(line.value())?,
+            Known::Connection => self.connection(line.value())?,
+            Known::Expect => self.expectation(line.value())?,
+            Known::Other if looks_alike(line.name()) => {
                 return malformed("a header's name has '_' where one that matters has '-'");
             }
             _ => return Ok(true),

@@ -10,10 +10,10 @@ use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
 use http::StatusCode;
-use memchr::{memchr_iter, memmem};
 
-use super::Malformed;
+use super::{HeadEnd, Malformed, head_end};
 use crate::base::bounds::{INTERIM_ANSWERS, RESPONSE_HEAD_BYTES, RESPONSE_HEADERS};
+use crate::wire::known::Known;
 use crate::wire::lines::{Block, Line, Lines, Spans};
 
 /// How the end of a body is told.
@@ -58,18 +58,19 @@ pub fn take_head(read: &mut BytesMut, interim: &mut usize) -> Result<Option<Resp
 }
 
 fn head_length(read: &[u8]) -> Result<Option<usize>, Malformed> {
-    let end = memmem::find(read, b"\r\n\r\n").map(|end| end + 4);
-    let seen = read.get(..end.unwrap_or(read.len())).unwrap_or_default();
-    if seen.len() > RESPONSE_HEAD_BYTES {
+    let end = head_end(read);
+    let seen = if let HeadEnd::At(end) = end { end } else { read.len() };
+    if seen > RESPONSE_HEAD_BYTES {
         return Err(Malformed("its head is too long"));
     }
-    if !seen.iter().zip(PROTOCOL).all(|(byte, wanted)| byte == wanted) {
+    if !read.iter().take(seen).zip(PROTOCOL).all(|(byte, wanted)| byte == wanted) {
         return Err(Malformed("it does not begin like one"));
     }
-    if !memchr_iter(b'\n', seen).all(|at| at > 0 && seen.get(at - 1) == Some(&b'\r')) {
-        return Err(Malformed("lines of its head do not end with CRLF"));
+    match end {
+        HeadEnd::At(end) => Ok(Some(end)),
+        HeadEnd::NotYet => Ok(None),
+        HeadEnd::BareLineFeed(_) => Err(Malformed("lines of its head do not end with CRLF")),
     }
-    Ok(end)
 }
 
 /// How every answer begins.
@@ -113,10 +114,10 @@ struct Told {
 impl Told {
     /// Takes in what a line says; whether it is one that stays.
     fn line(&mut self, line: Line<'_>) -> Result<bool, Malformed> {
-        match line.name() {
-            b"content-length" => self.length(line.value())?,
-            b"transfer-encoding" => self.coding(line.value())?,
-            b"connection" => self.connection(line.value()),
+        match line.known() {
+            Known::ContentLength => self.length(line.value())?,
+            Known::TransferEncoding => self.coding(line.value())?,
+            Known::Connection => self.connection(line.value()),
             _ => return Ok(true),
         }
         Ok(false)
@@ -166,7 +167,7 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use super::{Framing, Malformed, ResponseHead, take_head};
+    use super::{Framing, Known, Malformed, ResponseHead, take_head};
     use bytes::BytesMut;
 
     fn take(read: &mut BytesMut) -> Result<Option<ResponseHead>, Malformed> {
@@ -215,7 +216,7 @@ mod tests {
         }
         let head = take(&mut BytesMut::from(&text[..])).unwrap().unwrap();
         assert_eq!((head.status.as_u16(), head.lines.len()), (202, 1));
-        assert_eq!(head.lines.get("a"), Some(&b"b"[..]));
+        assert_eq!(head.lines.get(Known::Other), Some(&b"b"[..]));
     }
 
     #[test]
