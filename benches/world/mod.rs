@@ -144,7 +144,7 @@ pub async fn serve<X: Exchange>(
     request: Request<Full<Bytes>>,
 ) -> Response<ReplyBody<X::Body>> {
     let (head, body) = request.into_parts();
-    tollgate::gateway::serve(worker, RequestHead::from(&head), body).await.into_http()
+    tollgate::gateway::serve(worker, RequestHead::from(head), body).await.into_http()
 }
 
 /// An upstream that answers at once.

@@ -3,8 +3,9 @@
 
 use bytes::BytesMut;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use tollgate::base::bounds::REQUEST_HEADERS;
+use tollgate::wire::head::Reply;
 use tollgate::wire::http1::{
     AnswerLength, BodyLength, Framing, Preamble, ReceivedHead, ResponseHead, begin_request, end_request,
     take_head, take_received, write_answer, write_line,
@@ -203,8 +204,8 @@ fn written(head: &ResponseHead) {
         return;
     }
     let mut out = Vec::new();
-    let own = HeaderMap::new();
-    write_answer(&mut out, head.status, &head.lines, &own, length, b"now", !head.reusable);
+    let reply = Reply { passed: head.lines.clone(), ..Reply::new(head.status, ()) };
+    write_answer(&mut out, &reply, length, b"now", !head.reusable);
     let read = take_head(&mut BytesMut::from(&out[..]), &mut 0);
     let Ok(Some(read)) = read else { panic!("{}", out.escape_ascii()) };
     assert_eq!((read.status, read.framing, read.reusable), (head.status, framing, head.reusable));

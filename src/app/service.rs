@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use http::Request;
 use http::header::{CONNECTION, HeaderValue};
+use http::request::Parts;
 use hyper::body::Incoming;
 
 use crate::gateway::{ReplyBody, Unread, Worker, serve, turn_away};
@@ -44,11 +45,16 @@ impl Service for Serving {
             return turn_away(&self.worker, Unread::NoRoom);
         }
         let (head, body) = request.into_parts();
-        match check_head(&head) {
-            Ok(()) => serve(&self.worker, RequestHead::from(&head), body).await,
+        match take_head(head) {
+            Ok(head) => serve(&self.worker, head, body).await,
             Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
         }
     }
+}
+
+/// The head as lines, if it may be read; its map of headers is gone before anything is awaited.
+fn take_head(head: Parts) -> Result<RequestHead, HeadFault> {
+    check_head(&head).map(|()| RequestHead::from(head))
 }
 
 /// Connections that are open on one worker, against its share of the ceiling.

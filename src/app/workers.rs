@@ -21,7 +21,7 @@ use crate::base::Clock;
 use crate::base::bounds::ACCEPTED_AT_ONCE;
 use crate::config::Bounds;
 use crate::gateway::{Pauses, RequestBounds, Worker};
-use crate::net::{ConnectionParams, DateCache, TlsListener, serve_connection, task};
+use crate::net::{ConnectionParams, DateCache, ReadScratch, TlsListener, serve_connection, task};
 use crate::registry::Used;
 use crate::state::{Ceilings, Load, SnapshotCell};
 use crate::telemetry::Metrics;
@@ -172,6 +172,7 @@ fn connection_params<Q>(number: usize, params: &WorkerParams<Q>) -> ConnectionPa
         head_size: bounds.head_size,
         idle: bounds.idle,
         write_idle: bounds.write_idle,
+        scratch: ReadScratch::default(),
         date: DateCache::new(params.clock.clone()),
         worker: number,
     }

@@ -12,38 +12,70 @@ use crate::telemetry::cells::{DenialCells, RequestCells};
 use crate::telemetry::{Metrics, Outcome};
 
 /// One request's books.
-pub(super) struct Context {
+pub(super) struct Context<'s> {
     worker: usize,
-    metrics: Arc<Metrics>,
-    requests: Option<Arc<RequestCells>>,
-    denials: Option<Arc<DenialCells>>,
+    metrics: Held<'s, Metrics>,
+    requests: Option<Held<'s, RequestCells>>,
+    denials: Option<Held<'s, DenialCells>>,
     outcome: Outcome,
 }
 
-impl Context {
-    /// Opens the books. Until told otherwise, the client went away.
-    pub(super) fn open(worker: usize, metrics: &Arc<Metrics>) -> Self {
-        Self {
-            worker,
-            metrics: Arc::clone(metrics),
-            requests: None,
-            denials: None,
-            outcome: Outcome::ClientGone,
+/// Borrowed while a request is decided about, a reference of its own while an answer streams.
+enum Held<'s, T> {
+    Borrowed(&'s Arc<T>),
+    Kept(Arc<T>),
+}
+
+impl<T> Held<'_, T> {
+    fn keep(&self) -> Held<'static, T> {
+        Held::Kept(match self {
+            Self::Borrowed(held) => Arc::clone(held),
+            Self::Kept(held) => Arc::clone(held),
+        })
+    }
+}
+
+impl<T> std::ops::Deref for Held<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::Borrowed(held) => held,
+            Self::Kept(held) => held,
         }
+    }
+}
+
+impl<'s> Context<'s> {
+    /// Opens the books. Until told otherwise, the client went away.
+    pub(super) fn open(worker: usize, metrics: &'s Arc<Metrics>) -> Self {
+        let metrics = Held::Borrowed(metrics);
+        Self { worker, metrics, requests: None, denials: None, outcome: Outcome::ClientGone }
     }
 
     /// The request reached a server.
-    pub(super) fn reached(&mut self, snapshot: &Snapshot, server: ServerId) {
+    pub(super) fn reached(&mut self, snapshot: &'s Snapshot, server: ServerId) {
         if let Some(cells) = snapshot.cells.servers.get(server.0 as usize) {
-            self.requests = Some(Arc::clone(&cells.other));
-            self.denials = Some(Arc::clone(&cells.denials));
+            self.requests = Some(Held::Borrowed(&cells.other));
+            self.denials = Some(Held::Borrowed(&cells.denials));
         }
     }
 
     /// The request falls under a rule.
-    pub(super) fn ruled(&mut self, snapshot: &Snapshot, rule: RuleId) {
+    pub(super) fn ruled(&mut self, snapshot: &'s Snapshot, rule: RuleId) {
         if let Some(cells) = snapshot.cells.rules.get(rule.0 as usize) {
-            self.requests = Some(Arc::clone(cells));
+            self.requests = Some(Held::Borrowed(cells));
+        }
+    }
+
+    /// The books for an answer that streams, however long; these ones close nothing any more.
+    pub(super) fn keep(mut self) -> Context<'static> {
+        Context {
+            worker: self.worker,
+            metrics: self.metrics.keep(),
+            requests: self.requests.take().map(|cells| cells.keep()),
+            denials: self.denials.as_ref().map(Held::keep),
+            outcome: self.outcome,
         }
     }
 
@@ -69,7 +101,7 @@ impl Context {
     }
 }
 
-impl Drop for Context {
+impl Drop for Context<'_> {
     fn drop(&mut self) {
         if let Some(cells) = &self.requests {
             cells.add(self.worker, self.outcome as usize);

@@ -55,10 +55,10 @@ struct Passed {
 }
 
 /// The stages in their order.
-async fn pass<B, X>(
+async fn pass<'s, B, X>(
     worker: &Worker<X>,
-    snapshot: &Arc<Snapshot>,
-    context: &mut Context,
+    snapshot: &'s Arc<Snapshot>,
+    context: &mut Context<'s>,
     head: &RequestHead,
     body: B,
     passed: &mut Passed,

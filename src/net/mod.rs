@@ -18,5 +18,5 @@ pub use connection::{Service, serve_connection};
 pub use date::DateCache;
 pub use http1::RequestBody;
 pub use listen::{ListenFault, bind};
-pub use params::ConnectionParams;
+pub use params::{ConnectionParams, ReadScratch};
 pub use tls::TlsListener;

@@ -1,6 +1,7 @@
 //! Metric cells: one row of counters for each label, one cache line or more for each worker.
 //!
-//! A worker adds to its own cells only, so nobody waits for anybody; the reader sums. Labels
+//! A worker adds to its own cells only, so nobody waits for anybody, and an addition is a load and
+//! a store instead of a locked instruction; the reader sums. Labels
 //! are interned once for each configuration, bounded, and survive reloads.
 
 use std::sync::Arc;
@@ -76,18 +77,19 @@ impl<const N: usize> Cells<N> {
         Self(std::iter::repeat_with(line).take(workers.max(1)).collect())
     }
 
-    /// Adds one to a counter of a worker.
+    /// Adds one to a counter of a worker; only that worker's thread may.
     #[inline]
     pub fn add(&self, worker: usize, index: usize) {
         if let Some(cell) = self.0.get(worker).and_then(|line| line.0.get(index)) {
-            cell.fetch_add(1, Ordering::Relaxed);
+            // Nobody else writes here.
+            cell.store(cell.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         }
     }
 
     /// Takes one from a counter of a worker: for gauges.
     pub fn take(&self, worker: usize, index: usize) {
         if let Some(cell) = self.0.get(worker).and_then(|line| line.0.get(index)) {
-            cell.fetch_sub(1, Ordering::Relaxed);
+            cell.store(cell.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
         }
     }
 

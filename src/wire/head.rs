@@ -50,13 +50,10 @@ impl From<&http::Uri> for Target {
     }
 }
 
-impl From<&Parts> for RequestHead {
-    fn from(parts: &Parts) -> Self {
-        Self {
-            method: parts.method.clone(),
-            target: Target::from(&parts.uri),
-            lines: Lines::from(&parts.headers),
-        }
+impl From<Parts> for RequestHead {
+    fn from(parts: Parts) -> Self {
+        let Parts { method, uri, headers, .. } = parts;
+        Self { method, target: Target::from(&uri), lines: Lines::from(&headers) }
     }
 }
 
@@ -65,6 +62,8 @@ impl From<&Parts> for RequestHead {
 pub struct Reply<B> {
     /// Its status.
     pub status: StatusCode,
+    /// Headers of an answer that was prepared once for all; none in most.
+    pub fixed: Option<&'static Lines>,
     /// The upstream's headers; none where the gateway answers itself.
     pub passed: Lines,
     /// The gateway's own headers.
@@ -76,13 +75,14 @@ pub struct Reply<B> {
 impl<B> Reply<B> {
     /// An answer of the gateway's own.
     pub fn new(status: StatusCode, body: B) -> Self {
-        Self { status, passed: Lines::default(), own: HeaderMap::new(), body }
+        Self { status, fixed: None, passed: Lines::default(), own: HeaderMap::new(), body }
     }
 
     /// The same head with another body.
     #[inline]
     pub fn map<C>(self, body: impl FnOnce(B) -> C) -> Reply<C> {
-        Reply { status: self.status, passed: self.passed, own: self.own, body: body(self.body) }
+        let Self { status, fixed, passed, own, body: before } = self;
+        Reply { status, fixed, passed, own, body: body(before) }
     }
 
     /// The answer as HTTP/2's writer takes it.
@@ -90,6 +90,7 @@ impl<B> Reply<B> {
         let mut headers = self.own;
         headers.reserve(self.passed.len());
         self.passed.add_to(&mut headers);
+        self.fixed.into_iter().for_each(|fixed| fixed.add_to(&mut headers));
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         *response.headers_mut() = headers;

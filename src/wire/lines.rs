@@ -73,6 +73,12 @@ impl Lines {
         self.spans.len()
     }
 
+    /// Bytes of all their text, and of nothing but that and what stood around it.
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.block.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()

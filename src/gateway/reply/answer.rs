@@ -41,13 +41,13 @@ where
     B: Body<Data = Bytes, Error = BodyFault> + Unpin,
 {
     /// The reply for the client; a stream takes the books along and closes them at its end.
-    pub(in crate::gateway) fn into_reply(self, mut context: Context) -> Reply<ReplyBody<B>> {
+    pub(in crate::gateway) fn into_reply(self, mut context: Context<'_>) -> Reply<ReplyBody<B>> {
         match self {
             Self::Whole(reply) => {
                 context.answered();
                 reply.map(ReplyBody::whole)
             }
-            Self::Streamed(reply) => reply.map(|watched| ReplyBody::streamed(watched, context)),
+            Self::Streamed(reply) => reply.map(|watched| ReplyBody::streamed(watched, context.keep())),
         }
     }
 }

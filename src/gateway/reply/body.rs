@@ -35,7 +35,7 @@ pub(in crate::gateway) struct Watched<B> {
 
 struct Streamed<B> {
     watched: Watched<B>,
-    context: Context,
+    context: Context<'static>,
 }
 
 impl<B> ReplyBody<B> {
@@ -45,7 +45,7 @@ impl<B> ReplyBody<B> {
     }
 
     /// The upstream's stream.
-    pub(super) fn streamed(watched: Watched<B>, context: Context) -> Self {
+    pub(super) fn streamed(watched: Watched<B>, context: Context<'static>) -> Self {
         Self(Kind::Streamed(Box::new(Streamed { watched, context })))
     }
 }

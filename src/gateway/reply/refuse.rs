@@ -5,23 +5,55 @@
 //! no OAuth here, and clients that were told of one would go looking for it. The challenge
 //! repeats the sentence, since some clients show it and drop the body.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::body::ReplyBody;
 use crate::base::Denial;
+use crate::base::denial::TABLE;
 use crate::gateway::refusal::{Detail, Refusal};
 use crate::wire::head::Reply;
 use crate::wire::jsonrpc::{ErrorBody, error_body};
+use crate::wire::lines::Lines;
 
 /// The answer to a refused request; `id` is what stands there for the request's id, where its
 /// body had been read.
 pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, id: Option<&[u8]>) -> Reply<ReplyBody<B>> {
+    tracing::debug!(reason = refusal.denial.row().reason, "request refused");
+    match PREPARED.get(refusal.denial.index()) {
+        Some(prepared) if refusal.detail.is_none() && id.is_none() => {
+            let body = ReplyBody::whole(Bytes::from_static(prepared.body));
+            Reply { fixed: Some(&prepared.lines), ..Reply::new(prepared.status, body) }
+        }
+        _ => render(refusal, id).map(ReplyBody::whole),
+    }
+}
+
+/// Refusals that say nothing beside their row: floods consist of them, so each is rendered once.
+static PREPARED: LazyLock<Vec<Prepared>> =
+    LazyLock::new(|| TABLE.iter().map(|row| Prepared::new(row.denial)).collect());
+
+struct Prepared {
+    status: StatusCode,
+    lines: Lines,
+    body: &'static [u8],
+}
+
+impl Prepared {
+    fn new(denial: Denial) -> Self {
+        let Reply { status, own, body, .. } = render(&denial.into(), None);
+        Self { status, lines: Lines::from(&own), body: body.leak() }
+    }
+}
+
+fn render(refusal: &Refusal, id: Option<&[u8]>) -> Reply<Vec<u8>> {
     let row = refusal.denial.row();
     let none = Detail::default();
     let detail = refusal.detail.as_deref().unwrap_or(&none);
-    tracing::debug!(reason = row.reason, "request refused");
     let id = id.and_then(|id| std::str::from_utf8(id).ok());
     let error = ErrorBody {
         code: row.code,
@@ -31,7 +63,7 @@ pub(in crate::gateway) fn refuse<B>(refusal: &Refusal, id: Option<&[u8]>) -> Rep
     // Status 200 helps only a client that waits for the answer to a request it numbered.
     let status = if detail.as_ok && id.is_some() { 200 } else { row.status };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut reply = Reply::new(status, ReplyBody::whole(error_body(id, &error)));
+    let mut reply = Reply::new(status, error_body(id, &error));
     let headers = &mut reply.own;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if row.status == 401

@@ -19,8 +19,8 @@ use crate::wire::known::Known;
 use crate::wire::lines::Line;
 use crate::wire::mcp::{Era, mirror};
 
-/// Bytes that the head of a usual request has beside what all requests to its server have.
-const USUAL_HEAD: usize = 768;
+/// Bytes that the gateway's own lines have, the length and the caller's identity, in most requests.
+const OWN_LINES: usize = 128;
 
 /// Sends the request and waits for the head of the answer.
 pub(in crate::gateway) async fn forward<X: Exchange>(
@@ -44,7 +44,11 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
 fn outgoing(admitted: &Admitted<'_>, head: &RequestHead, body: usize) -> Result<OutgoingHead, Refusal> {
     let server = admitted.routed().server();
     let era = admitted.era();
-    let mut out = OutgoingHead::begin(head.method.clone(), &server.endpoint.preamble, USUAL_HEAD + body);
+    let mut out = OutgoingHead::begin(
+        head.method.clone(),
+        &server.endpoint.preamble,
+        head.lines.size() + OWN_LINES + body,
+    );
     for line in head.lines.iter().filter(|line| passes(*line, server, era)) {
         if tells_key(line.value()) {
             return Err(Refusal::hinted(

@@ -8,10 +8,10 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 
 use crate::base::bounds::{AHEAD_BYTES, READ_BYTES};
-use crate::net::params::ClientStream;
+use crate::net::params::{ClientStream, ReadScratch};
 use crate::wire::http1::{BodyLength, Chunked, Piece};
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -24,6 +24,7 @@ pub struct RequestBroken;
 /// One connection.
 pub(super) struct Link {
     stream: ClientStream,
+    scratch: ReadScratch,
     /// What was read and not yet taken.
     pub(super) read: BytesMut,
     left: Left,
@@ -40,19 +41,22 @@ enum Left {
 }
 
 impl Link {
-    pub(super) fn new(stream: ClientStream) -> Self {
-        Self { stream, read: BytesMut::new(), left: Left::Nothing, owed: &[] }
+    pub(super) fn new(stream: ClientStream, scratch: ReadScratch) -> Self {
+        Self { stream, scratch, read: BytesMut::new(), left: Left::Nothing, owed: &[] }
     }
 
     /// Reads what there is; 0 bytes are the end.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        // A body that was announced to be long is read in larger pieces than a head.
-        let room = match self.left {
-            Left::Length(left) if left > READ_BYTES as u64 => 4 * READ_BYTES,
-            _ => READ_BYTES / 4,
-        };
-        self.read.reserve(room);
-        pin!(self.stream.read_buf(&mut self.read)).poll(cx)
+        // A body that was announced to be long is read to where it stays.
+        if matches!(self.left, Left::Length(left) if left > READ_BYTES as u64) {
+            self.read.reserve(4 * READ_BYTES);
+            return pin!(self.stream.read_buf(&mut self.read)).poll(cx);
+        }
+        let mut scratch = self.scratch.0.borrow_mut();
+        let mut piece = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+        self.read.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(piece.filled().len()))
     }
 
     /// An idle connection costs no buffer.

@@ -42,7 +42,7 @@ where
     F: Future<Output = Reply<B>>,
     B: Body<Data = Bytes> + Unpin,
 {
-    let link = Rc::new(RefCell::new(Link::new(stream)));
+    let link = Rc::new(RefCell::new(Link::new(stream, params.scratch.clone())));
     let mut deadline = Deadline::new(Tick::now() + params.head);
     let mut out = Vec::new();
     let mut stop = pin!(stop);

@@ -20,6 +20,9 @@ use crate::net::params::ConnectionParams;
 use crate::wire::head::Reply;
 use crate::wire::http1::{AnswerLength, LAST_CHUNK, ReceivedHead, write_answer, write_chunk};
 
+/// Bytes that the head of a usual answer has at most.
+const USUAL_HEAD: usize = 384;
+
 /// How an answer is written.
 #[derive(Clone, Copy)]
 pub(super) struct Manner {
@@ -57,12 +60,14 @@ pub(super) async fn answer<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let Reply { status, passed, own, body } = reply;
-    let length = body.size_hint().exact().map_or(AnswerLength::Chunked, AnswerLength::Known);
-    write_answer(out, status, &passed, &own, length, &params.date.now(), manner.last);
+    let length = reply.body.size_hint().exact().map_or(AnswerLength::Chunked, AnswerLength::Known);
+    // One buffer for a usual head and a short body, instead of one that grows.
+    let room = if let AnswerLength::Known(length) = length { WRITE_BYTES.min(length as usize) } else { 0 };
+    out.reserve(USUAL_HEAD + room);
+    write_answer(out, &reply, length, &params.date.now(), manner.last);
     let mut writing = Writing {
-        over: manner.head_only || body.is_end_stream(),
-        body,
+        over: manner.head_only || reply.body.is_end_stream(),
+        body: reply.body,
         chunked: length == AnswerLength::Chunked && !manner.head_only,
         promised: match length {
             AnswerLength::Known(length) if !manner.head_only => Some(length),

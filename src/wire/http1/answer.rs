@@ -5,10 +5,11 @@
 
 use std::io::Write as _;
 
+use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, StatusCode};
 
 use super::request::{decimal, write_line, write_own};
+use crate::wire::head::Reply;
 use crate::wire::known::Known;
 use crate::wire::lines::Lines;
 
@@ -24,18 +25,10 @@ pub enum AnswerLength {
 /// Ends a body of chunks.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Appends the head of an answer: lines that came from an upstream, and the gateway's own.
-/// `date` is the value of `Date`, told where the answer has none; `close` tells that the
-/// connection serves no further request.
-pub fn write_answer(
-    out: &mut Vec<u8>,
-    status: StatusCode,
-    passed: &Lines,
-    own: &HeaderMap,
-    length: AnswerLength,
-    date: &[u8],
-    close: bool,
-) {
+/// Appends the head of an answer. `date` is the value of `Date`, told where the answer has none;
+/// `close` tells that the connection serves no further request.
+pub fn write_answer<B>(out: &mut Vec<u8>, reply: &Reply<B>, length: AnswerLength, date: &[u8], close: bool) {
+    let status = reply.status;
     if status == StatusCode::OK {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     } else {
@@ -46,11 +39,11 @@ pub fn write_answer(
         out.extend_from_slice(b"\r\n");
     }
     let mut dated = false;
-    for line in passed.iter() {
+    for line in reply.fixed.into_iter().flat_map(Lines::iter).chain(reply.passed.iter()) {
         dated |= line.known() == Known::Date;
         write_line(out, line);
     }
-    for (name, value) in own {
+    for (name, value) in &reply.own {
         if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING && *name != CONNECTION {
             write_own(out, name, value);
         }
@@ -89,24 +82,15 @@ pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::{AnswerLength, write_answer, write_chunk};
-    use crate::wire::lines::Lines;
-    use http::{HeaderMap, HeaderValue, StatusCode};
+    use crate::wire::head::Reply;
+    use http::{HeaderValue, StatusCode};
 
     fn head(status: u16, length: AnswerLength, close: bool) -> String {
-        let mut headers = HeaderMap::new();
-        headers.insert("x", HeaderValue::from_static("y"));
-        headers.insert("content-length", HeaderValue::from_static("99"));
+        let mut reply = Reply::new(StatusCode::from_u16(status).unwrap(), ());
+        reply.own.insert("x", HeaderValue::from_static("y"));
+        reply.own.insert("content-length", HeaderValue::from_static("99"));
         let mut out = Vec::new();
-        let passed = Lines::default();
-        write_answer(
-            &mut out,
-            StatusCode::from_u16(status).unwrap(),
-            &passed,
-            &headers,
-            length,
-            b"now",
-            close,
-        );
+        write_answer(&mut out, &reply, length, b"now", close);
         String::from_utf8(out).unwrap()
     }
 
