@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::fixture::Fixture;
 use crate::load::{Load, Protocol, Target, check};
 use crate::machine::{self, Cores, Machine, Ticks};
-use crate::report::{Cell, Report, Sample};
+use crate::report::{Cell, Report, ReportFiles, Sample};
 use crate::server::Server;
 use crate::{Done, runtime, tls};
 
@@ -40,9 +40,8 @@ pub(crate) struct Options {
     /// Calls in flight: connections, or with HTTP/2 streams, four on a connection.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     connections: u16,
-    /// Where to write the figures.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    files: ReportFiles,
     /// Fail where the gateway's CPU per request is above this multiple of the floor's.
     #[arg(long)]
     max_ratio: Option<f64>,
@@ -64,26 +63,23 @@ pub(crate) fn run(options: &Options) -> Done {
         let samples = runtime()?.block_on(bench.rounds(&targets))?;
         let floor = samples.first().cloned().unwrap_or_default();
         for ((name, _), samples) in targets.iter().zip(&samples) {
-            cells.push(Cell::new(name, *protocol, samples, &floor));
+            cells.push(Cell::new(*name, *protocol, samples, &floor));
         }
     }
     let report = Report::new(machine, cells);
     println!("{}", report.table());
-    if let Some(file) = &options.json {
-        report.write(file)?;
-    }
+    options.files.write(&report)?;
     judge(&report, options.max_ratio)
 }
 
 fn judge(report: &Report, max_ratio: Option<f64>) -> Done {
     for cell in &report.cells {
-        let (target, protocol) = (cell.target, cell.protocol.name());
+        let (target, protocol) = (&cell.target, cell.protocol.name());
         if !cell.valid {
             return Err(format!("{target} with {protocol} had errors: no result"));
         }
-        if let Some(limit) = max_ratio.filter(|limit| cell.target == GATEWAY && cell.ratio_to_floor > *limit)
-        {
-            let ratio = cell.ratio_to_floor;
+        let ratio = cell.ratio_to_floor.unwrap_or(f64::INFINITY);
+        if let Some(limit) = max_ratio.filter(|limit| cell.target == GATEWAY && ratio > *limit) {
             return Err(format!(
                 "{protocol}: {ratio:.3} times the floor's CPU, above the limit of {limit:.2}"
             ));
@@ -173,6 +169,7 @@ impl Bench<'_> {
             target_busy,
             load_busy,
             errors: counted.errors,
+            ..Sample::default()
         })
     }
 }
