@@ -12,6 +12,7 @@ mod floor;
 mod load;
 mod machine;
 mod overhead;
+mod progress;
 mod report;
 mod server;
 mod stub;

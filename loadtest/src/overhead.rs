@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use crate::fixture::Fixture;
 use crate::load::{Load, Protocol, Target, check};
 use crate::machine::{self, Cores, Machine, Ticks};
+use crate::progress::Progress;
 use crate::report::{Cell, Report, ReportFiles, Sample};
 use crate::server::Server;
 use crate::{Done, runtime, tls};
@@ -21,6 +22,8 @@ use crate::{Done, runtime, tls};
 const WARM_UP: Duration = Duration::from_millis(400);
 const FLOOR: &str = "floor";
 const GATEWAY: &str = "tollgate";
+/// The floor and the gateway.
+const TARGETS: usize = 2;
 
 /// `loadtest overhead`
 #[derive(clap::Args)]
@@ -57,15 +60,18 @@ pub(crate) fn run(options: &Options) -> Done {
     let stub = Server::start(&own, &["stub"], cores.load, cores.load)?;
     let fixture = Fixture::make(&options.gateway, stub.address, usize::from(options.connections))?;
     let mut cells = Vec::new();
+    let steps = options.protocols.len() * usize::from(options.rounds) * TARGETS;
+    let progress = Progress::new(steps, WARM_UP + Duration::from_secs(u64::from(options.seconds)));
     for protocol in &options.protocols {
-        let bench = Bench { options, cores, fixture: &fixture, protocol: *protocol };
-        let targets = [(FLOOR, bench.floor(&own, &stub)?), (GATEWAY, bench.gateway()?)];
+        let bench = Bench { options, cores, fixture: &fixture, protocol: *protocol, progress: &progress };
+        let targets: [_; TARGETS] = [(FLOOR, bench.floor(&own, &stub)?), (GATEWAY, bench.gateway()?)];
         let samples = runtime()?.block_on(bench.rounds(&targets))?;
         let floor = samples.first().cloned().unwrap_or_default();
         for ((name, _), samples) in targets.iter().zip(&samples) {
             cells.push(Cell::new(*name, *protocol, samples, &floor));
         }
     }
+    progress.done();
     let report = Report::new(machine, cells);
     println!("{}", report.table());
     options.files.write(&report)?;
@@ -94,6 +100,7 @@ struct Bench<'o> {
     cores: Cores,
     fixture: &'o Fixture,
     protocol: Protocol,
+    progress: &'o Progress,
 }
 
 impl Bench<'_> {
@@ -127,10 +134,10 @@ impl Bench<'_> {
                 else {
                     continue;
                 };
+                let (protocol, rounds) = (self.protocol.name(), self.options.rounds);
+                self.progress.step(&format!("{name}, {protocol}, round {} of {rounds}", round + 1));
                 let measured = self.cell(server).await;
-                samples.push(
-                    measured.map_err(|error| format!("{name} with {}: {error}", self.protocol.name()))?,
-                );
+                samples.push(measured.map_err(|error| format!("{name} with {protocol}: {error}"))?);
             }
         }
         Ok(samples)

@@ -11,7 +11,7 @@ mod table;
 mod tests;
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -30,7 +30,7 @@ pub(crate) struct Report {
     /// The machine as it names itself, member by member.
     machine: Map<String, Value>,
     command: String,
-    /// When it began, RFC 3339.
+    /// When the command began, RFC 3339.
     #[serde(default)]
     started: String,
     /// Method, and what was assumed: a sentence each.
@@ -139,7 +139,7 @@ impl Report {
         Self {
             machine,
             command,
-            started: now(),
+            started: started(),
             notes: Vec::new(),
             targets: Vec::new(),
             cells,
@@ -161,8 +161,23 @@ impl Report {
     clippy::disallowed_methods,
     reason = "a report is dated by the machine's clock; nothing decides by it"
 )]
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+fn started() -> String {
+    let now = SystemTime::now();
+    humantime::format_rfc3339_seconds(now.checked_sub(age()).unwrap_or(now)).to_string()
+}
+
+/// How long this process has run; zero where the kernel does not say.
+fn age() -> Duration {
+    let seconds = |text: &str| text.parse::<f64>().ok();
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name in brackets may hold anything; the start is the 22nd field, the 20th after it (proc(5)).
+    let ticks = stat.rsplit_once(')').and_then(|(_, rest)| seconds(rest.split_ascii_whitespace().nth(19)?));
+    let (Some(up), Some(ticks)) = (uptime.split(' ').next().and_then(seconds), ticks) else {
+        return Duration::ZERO;
+    };
+    let per_second = Duration::from_secs(rustix::param::clock_ticks_per_second()).as_secs_f64();
+    Duration::try_from_secs_f64(up - ticks / per_second).unwrap_or_default()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
