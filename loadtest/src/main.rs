@@ -7,13 +7,20 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
 mod call;
+mod compare;
 mod fixture;
 mod floor;
+mod handshakes;
+mod idle;
+mod lineup;
 mod load;
 mod machine;
+mod measurement;
 mod overhead;
+mod peers;
 mod progress;
 mod report;
+mod rounds;
 mod server;
 mod stub;
 mod tls;
@@ -42,6 +49,9 @@ enum Command {
     /// The gateway beside a bare proxy, in the same run, interleaved: CPU per request,
     /// throughput, memory.
     Overhead(overhead::Options),
+    /// The gateway beside the floor and other gateways: nginx, haproxy, envoy, agentgateway, and
+    /// any that a file describes.
+    Compare(compare::Options),
     /// An upstream that gives every request the same answer, as cheaply as it can.
     Stub(stub::Options),
     /// The floor: a reverse proxy that checks nothing.
@@ -51,6 +61,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Overhead(options) => overhead::run(&options),
+        Command::Compare(options) => compare::run(&options),
         Command::Stub(options) => stub::run(&options),
         Command::BareProxy(options) => floor::run(&options),
     };

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{figure, median, named_protocol, protocol_name, round};
+use super::{figure, median, round};
 use crate::load::Protocol;
 
 /// One round of one target. Write what was measured, and `..Sample::default()` for the rest.
@@ -37,8 +37,8 @@ pub(crate) struct Sample {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) target: String,
-    #[serde(serialize_with = "protocol_name", deserialize_with = "named_protocol")]
-    pub(crate) protocol: Protocol,
+    /// A protocol's name, or the name of what stands in its place: `handshake-full`.
+    pub(crate) protocol: String,
     pub(crate) rounds: usize,
     pub(crate) cpu_us_per_request: Spread,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,12 +101,18 @@ impl Spread {
     }
 }
 
+impl From<Protocol> for String {
+    fn from(protocol: Protocol) -> Self {
+        protocol.name().to_owned()
+    }
+}
+
 impl Cell {
     /// From the rounds of a target and of the floor, pair by pair. Without a floor there is no
     /// ratio, and the cell is valid by its own errors.
     pub(crate) fn new(
         target: impl Into<String>,
-        protocol: Protocol,
+        protocol: impl Into<String>,
         samples: &[Sample],
         floor: &[Sample],
     ) -> Self {
@@ -117,7 +123,7 @@ impl Cell {
         let errors = samples.iter().map(|sample| sample.errors).sum();
         Self {
             target: target.into(),
-            protocol,
+            protocol: protocol.into(),
             rounds: samples.len(),
             cpu_us_per_request: Spread::of(of(|sample| sample.cpu_us)),
             user_us_per_request: known(samples, |sample| sample.user_us),

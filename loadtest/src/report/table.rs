@@ -6,7 +6,7 @@ impl Report {
     /// The table for the screen.
     pub(crate) fn table(&self) -> String {
         let mut text = format!(
-            "{:<10} {:<8} {:>22} {:>8} {:>10} {:>9} {:>8} {:>13}\n",
+            "{:<18} {:<17} {:>22} {:>8} {:>10} {:>9} {:>8} {:>13}\n",
             "target",
             "protocol",
             "CPU µs/request",
@@ -21,9 +21,9 @@ impl Report {
             let spread = format!("{:.2} ({:.2}–{:.2})", cpu.median, cpu.min, cpu.max);
             let busy = format!("{:.0} / {:.0}", cell.core_busy.target * 100.0, cell.core_busy.load * 100.0);
             text.push_str(&format!(
-                "{:<10} {:<8} {:>22} {:>8.3} {:>10.0} {:>9.0} {:>8} {:>13}{}\n",
+                "{:<18} {:<17} {:>22} {:>8.3} {:>10.0} {:>9.0} {:>8} {:>13}{}\n",
                 cell.target,
-                cell.protocol.name(),
+                cell.protocol,
                 spread,
                 cell.ratio_to_floor.unwrap_or(f64::NAN),
                 cell.requests_per_second,

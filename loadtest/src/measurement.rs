@@ -1,0 +1,161 @@
+//! One measurement: which targets, which parts, in which order, and the report that is made.
+//!
+//! Floor and gateway have to succeed; a peer that fails is named with what it said, and has no
+//! figures.
+
+use std::time::Duration;
+
+use crate::handshakes::Handshakes;
+use crate::lineup::{Contender, GATEWAY, Lineup};
+use crate::load::Protocol;
+use crate::machine::Machine;
+use crate::peers::Peer;
+use crate::progress::Progress;
+use crate::report::{Cell, Report, Sample};
+use crate::rounds::Extent;
+use crate::{Done, idle, runtime};
+
+/// Floor and gateway.
+const OWN: usize = 2;
+const HANDSHAKES: [Handshakes; 2] = [Handshakes::Full, Handshakes::Resumed];
+
+/// What is measured beside CPU per request.
+#[derive(clap::Args)]
+pub(crate) struct Parts {
+    /// Also full and resumed TLS 1.3 handshakes: CPU per connection.
+    #[arg(long)]
+    handshakes: bool,
+    /// Also memory for so many idle TLS connections; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) idle_connections: u32,
+}
+
+/// A measurement that is about to be made.
+pub(crate) struct Measurement<'m> {
+    pub(crate) lineup: &'m Lineup,
+    pub(crate) peers: &'m [Peer],
+    pub(crate) extent: &'m Extent,
+    pub(crate) parts: &'m Parts,
+}
+
+impl Measurement<'_> {
+    /// About how long it takes; starts and stops are small beside the cells.
+    pub(crate) fn estimate(&self) -> Duration {
+        let cells = u32::try_from(self.steps()).unwrap_or(u32::MAX);
+        let idle = Duration::from_secs(u64::from(self.parts.idle_connections / idle::PER_SECOND));
+        let growing = u32::try_from(self.targets(Protocol::H1Tls)).unwrap_or(u32::MAX);
+        self.extent.cell().saturating_mul(cells) + idle.saturating_mul(growing)
+    }
+
+    fn targets(&self, protocol: Protocol) -> usize {
+        OWN + self.peers.iter().filter(|peer| peer.speaks(protocol)).count()
+    }
+
+    /// Cells of all rounds.
+    fn steps(&self) -> usize {
+        let saturated: usize = self.extent.protocols.iter().map(|protocol| self.targets(*protocol)).sum();
+        let kinds = if self.parts.handshakes { HANDSHAKES.len() } else { 0 };
+        (saturated + kinds * self.targets(Protocol::H1Tls)) * usize::from(self.extent.count())
+    }
+
+    /// Makes it.
+    pub(crate) fn report(&self, machine: Machine) -> Done<Report> {
+        let mut report = Report::new(machine, Vec::new());
+        let progress = Progress::new(self.steps(), self.extent.cell());
+        for protocol in &self.extent.protocols {
+            self.saturated(*protocol, &progress, &mut report)?;
+        }
+        if self.parts.handshakes {
+            self.handshakes(&progress, &mut report)?;
+        }
+        if self.parts.idle_connections > 0 {
+            self.idle(&mut report)?;
+        }
+        progress.done();
+        Ok(report)
+    }
+
+    /// Floor, gateway, and the peers that start; what is said of the others goes to the notes.
+    fn contenders(&self, protocol: Protocol, report: &mut Report) -> Done<Vec<Contender>> {
+        let mut contenders = vec![self.lineup.floor(protocol)?, self.lineup.gateway(protocol)?];
+        for peer in self.peers.iter().filter(|peer| peer.speaks(protocol)) {
+            match self.lineup.peer(peer, protocol) {
+                Ok(contender) => contenders.push(contender),
+                Err(said) => report.notes.push(failed(&peer.name, protocol.name(), &said)),
+            }
+        }
+        Ok(contenders)
+    }
+
+    fn saturated(&self, protocol: Protocol, progress: &Progress, report: &mut Report) -> Done {
+        let contenders = self.contenders(protocol, report)?;
+        let cores = self.lineup.cores;
+        let outcomes = runtime()?.block_on(self.extent.interleave(
+            &contenders,
+            protocol.name(),
+            progress,
+            async |contender| self.extent.saturated(contender, cores).await,
+        ));
+        cells(protocol.name(), &contenders, outcomes, report)
+    }
+
+    fn handshakes(&self, progress: &Progress, report: &mut Report) -> Done {
+        let contenders = self.contenders(Protocol::H1Tls, report)?;
+        let (cores, certificate) = (self.lineup.cores, self.lineup.certificate());
+        for kind in HANDSHAKES {
+            let outcomes = runtime()?.block_on(self.extent.interleave(
+                &contenders,
+                kind.name(),
+                progress,
+                async |contender| kind.cell(contender, &certificate, cores, self.extent.length()).await,
+            ));
+            cells(kind.name(), &contenders, outcomes, report)?;
+        }
+        Ok(())
+    }
+
+    fn idle(&self, report: &mut Report) -> Done {
+        let protocol = Protocol::H1Tls;
+        for contender in self.contenders(protocol, report)? {
+            let grown = runtime()?.block_on(idle::grow(&contender, self.parts.idle_connections));
+            match grown {
+                Ok(curve) => {
+                    report.notes.push(idle::told(&curve));
+                    report.memory.push(curve);
+                }
+                Err(said) if needed(&contender.name) => return Err(said),
+                Err(said) => report.notes.push(failed(&contender.name, protocol.name(), &said)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a measurement without it is none.
+fn needed(target: &str) -> bool {
+    [crate::lineup::FLOOR, GATEWAY].contains(&target)
+}
+
+fn failed(target: &str, with: &str, said: &str) -> String {
+    format!("{target} with {with} has no figures: {said}")
+}
+
+/// Cells of all targets; the first is the floor.
+fn cells(
+    protocol: &str,
+    contenders: &[Contender],
+    outcomes: Vec<Done<Vec<Sample>>>,
+    report: &mut Report,
+) -> Done {
+    let floor = outcomes.first().and_then(|outcome| outcome.as_ref().ok()).cloned().unwrap_or_default();
+    for (contender, outcome) in contenders.iter().zip(outcomes) {
+        match outcome {
+            Ok(samples) => report.cells.push(Cell::new(&contender.name, protocol, &samples, &floor)),
+            Err(said) if needed(&contender.name) => {
+                return Err(format!("{} with {protocol}: {said}", contender.name));
+            }
+            Err(said) => report.notes.push(failed(&contender.name, protocol, &said)),
+        }
+    }
+    Ok(())
+}
