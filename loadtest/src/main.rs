@@ -13,6 +13,7 @@ mod fixture;
 mod floor;
 mod handshakes;
 mod idle;
+mod latency;
 mod lineup;
 mod load;
 mod machine;
