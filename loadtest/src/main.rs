@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
 mod call;
+mod drive;
 mod fixture;
 mod floor;
 mod load;
@@ -41,6 +42,8 @@ enum Command {
     /// The gateway beside a bare proxy, in the same run, interleaved: CPU per request,
     /// throughput, memory.
     Overhead(overhead::Options),
+    /// Calls at a rate that does not give way, to any endpoint: latency from the due time.
+    Open(drive::Options),
     /// An upstream that gives every request the same answer, as cheaply as it can.
     Stub(stub::Options),
     /// The floor: a reverse proxy that checks nothing.
@@ -50,6 +53,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Overhead(options) => overhead::run(&options),
+        Command::Open(options) => drive::run(&options),
         Command::Stub(options) => stub::run(&options),
         Command::BareProxy(options) => floor::run(&options),
     };
