@@ -37,6 +37,12 @@ pub(crate) fn pin(core: usize) -> Done {
     sched_setaffinity(None, &only).map_err(|error| format!("core {core} cannot be taken: {error}"))
 }
 
+/// The core that this thread is kept to, where it is one.
+pub(crate) fn only_core() -> Option<usize> {
+    let allowed = sched_getaffinity(None).ok().filter(|allowed| allowed.count() == 1)?;
+    (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core))
+}
+
 /// CPU time of all threads of a process.
 pub(crate) fn cpu_time(pid: u32) -> Done<Duration> {
     let folder = format!("/proc/{pid}/task");

@@ -8,6 +8,7 @@
 
 mod call;
 mod compare;
+mod drive;
 mod fixture;
 mod floor;
 mod handshakes;
@@ -52,6 +53,8 @@ enum Command {
     /// The gateway beside the floor and other gateways: nginx, haproxy, envoy, agentgateway, and
     /// any that a file describes.
     Compare(compare::Options),
+    /// Calls at a rate that does not give way, to any endpoint: latency from the due time.
+    Open(drive::Options),
     /// An upstream that gives every request the same answer, as cheaply as it can.
     Stub(stub::Options),
     /// The floor: a reverse proxy that checks nothing.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Overhead(options) => overhead::run(&options),
         Command::Compare(options) => compare::run(&options),
+        Command::Open(options) => drive::run(&options),
         Command::Stub(options) => stub::run(&options),
         Command::BareProxy(options) => floor::run(&options),
     };

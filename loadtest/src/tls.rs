@@ -78,6 +78,14 @@ pub(crate) fn client_config(certificate: &Path, protocol: &[u8]) -> Done<ClientC
     config().map_err(|error| format!("{}: {error}", certificate.display()))
 }
 
+/// A client's side for targets without TLS: no server could prove itself to it.
+pub(crate) fn trusting_nobody() -> Done<Arc<ClientConfig>> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    Ok(Arc::new(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()))
+}
+
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
     CertificateDer::pem_file_iter(file)?.collect()
 }

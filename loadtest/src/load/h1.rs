@@ -1,7 +1,6 @@
 //! HTTP/1.1 clients: a request written whole, an answer read by its length.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -9,20 +8,64 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Protocol, Tally, Target};
+use super::{Protocol, Target};
 use crate::Done;
 use crate::call::{self, ANSWER};
 use crate::stub::{HEADERS, content_length};
 use crate::tls::HOST;
 
-/// Calls one after the other until the tally says stop; at least one.
-pub(super) async fn connection(target: &Target, number: usize, tally: &Tally) -> Done {
-    let call = call::http1(HOST, target.key(number));
-    let stream = connect(target).await?;
-    if target.protocol == Protocol::H1 {
-        return repeat(stream, &call, tally).await;
+/// A client and its connection.
+pub(super) struct Client {
+    target: Target,
+    call: Vec<u8>,
+    stream: Option<Stream>,
+    read: Vec<u8>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Client {
+    /// With the key whose turn it is; not connected yet.
+    pub(super) fn new(target: &Target, number: usize) -> Self {
+        let call = call::http1(HOST, target.key(number));
+        Self { target: target.clone(), call, stream: None, read: Vec::with_capacity(4096) }
     }
-    repeat(secure(stream, target).await?, &call, tally).await
+
+    /// Connects, where it is not connected.
+    pub(super) async fn connect(&mut self) -> Done {
+        if self.stream.is_none() {
+            let stream = if self.target.protocol == Protocol::H1 {
+                Stream::Plain(connect(&self.target).await?)
+            } else {
+                Stream::Tls(Box::new(connect_tls(&self.target).await?))
+            };
+            self.stream = Some(stream);
+        }
+        Ok(())
+    }
+
+    /// One call. After an error, and after an answer that says so, the connection is given up.
+    pub(super) async fn call(&mut self) -> Done {
+        self.connect().await?;
+        let outcome = match &mut self.stream {
+            Some(Stream::Plain(stream)) => exchange(stream, &self.call, &mut self.read).await,
+            Some(Stream::Tls(stream)) => exchange(stream, &self.call, &mut self.read).await,
+            None => Err("no connection".to_owned()),
+        };
+        if !matches!(outcome, Ok(Keep::Alive)) {
+            self.stream = None;
+        }
+        outcome.map(|_| ())
+    }
+}
+
+/// What becomes of a connection after an answer.
+enum Keep {
+    Alive,
+    Closed,
 }
 
 /// A TCP connection to the target.
@@ -33,37 +76,31 @@ async fn connect(target: &Target) -> Done<TcpStream> {
     Ok(stream)
 }
 
-async fn secure(stream: TcpStream, target: &Target) -> Done<TlsStream<TcpStream>> {
+/// A TLS connection to the target.
+pub(super) async fn connect_tls(target: &Target) -> Done<TlsStream<TcpStream>> {
+    let stream = connect(target).await?;
     let name = ServerName::try_from(HOST).map_err(|error| error.to_string())?;
     let connector = TlsConnector::from(Arc::clone(&target.tls));
     connector.connect(name, stream).await.map_err(|error| format!("no TLS with {}: {error}", target.address))
 }
 
-/// A TLS connection to the target.
-pub(super) async fn connect_tls(target: &Target) -> Done<TlsStream<TcpStream>> {
-    secure(connect(target).await?, target).await
-}
-
-async fn repeat<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, call: &[u8], tally: &Tally) -> Done {
-    let mut read = Vec::with_capacity(4096);
+async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    call: &[u8],
+    read: &mut Vec<u8>,
+) -> Done<Keep> {
+    stream.write_all(call).await.map_err(|error| format!("a request could not be sent: {error}"))?;
+    // TLS keeps what the socket did not take at once.
+    stream.flush().await.map_err(|error| format!("a request could not be sent: {error}"))?;
+    read.clear();
     loop {
-        let begun = Instant::now();
-        stream.write_all(call).await.map_err(|error| format!("a request could not be sent: {error}"))?;
-        read.clear();
-        let whole = loop {
-            let count =
-                stream.read_buf(&mut read).await.map_err(|error| format!("an answer broke off: {error}"))?;
-            if count == 0 {
-                return Err("the connection was closed before an answer".to_owned());
-            }
-            if let Some(answer) = answer(&read)? {
-                break answer;
-            }
-        };
-        whole.expected()?;
-        tally.answered(begun.elapsed());
-        if tally.stopped() {
-            return Ok(());
+        let count = stream.read_buf(read).await.map_err(|error| format!("an answer broke off: {error}"))?;
+        if count == 0 {
+            return Err("the connection was closed before an answer".to_owned());
+        }
+        if let Some(answer) = answer(read)? {
+            answer.expected()?;
+            return Ok(if answer.closes { Keep::Closed } else { Keep::Alive });
         }
     }
 }
@@ -73,6 +110,8 @@ async fn repeat<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, call: &[u8], t
 pub(super) struct Answer<'b> {
     pub(super) status: u16,
     pub(super) body: &'b [u8],
+    /// The server ends the connection with it.
+    pub(super) closes: bool,
 }
 
 impl Answer<'_> {
@@ -98,5 +137,8 @@ pub(super) fn answer(read: &[u8]) -> Done<Option<Answer<'_>>> {
     if body.len() > length {
         return Err("more bytes than the answer has".to_owned());
     }
-    Ok((body.len() == length).then_some(Answer { status: response.code.unwrap_or(0), body }))
+    let closes = response.headers.iter().any(|header| {
+        header.name.eq_ignore_ascii_case("connection") && header.value.eq_ignore_ascii_case(b"close")
+    });
+    Ok((body.len() == length).then_some(Answer { status: response.code.unwrap_or(0), body, closes }))
 }

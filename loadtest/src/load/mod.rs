@@ -1,10 +1,21 @@
-//! The load: a fixed number of calls in flight, each followed by the next (a closed loop).
+//! The load: a fixed number of calls in flight, each followed by the next (a closed loop), or
+//! calls at times that are fixed beforehand ([`open`]).
 //!
 //! One thread. Every answer is compared whole; anything unexpected is an error, and a cell
-//! with errors is no result.
+//! with errors is no result. A closed loop finds the CPU per request and the throughput; only
+//! an open one tells of latency.
 
+mod alarm;
+mod client;
+mod feed;
 mod h1;
 mod h2;
+mod measured;
+mod open;
+#[cfg(test)]
+mod open_tests;
+mod random;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -12,11 +23,15 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use rustls::ClientConfig;
 
+use self::client::Client;
+pub(crate) use self::measured::Measured;
+pub(crate) use self::open::open;
+pub(crate) use self::schedule::Schedule;
 use crate::{Done, spawn};
 
 /// Streams on one HTTP/2 connection.
@@ -124,16 +139,11 @@ impl Load {
     /// Starts `in_flight` calls, each on a connection of its own, or on HTTP/2 by fours.
     pub(crate) fn start(target: &Target, in_flight: usize) -> Done<Self> {
         let tally = Tally::new()?;
-        let per_connection = if target.protocol == Protocol::H2Tls { STREAMS } else { 1 };
-        for first in (0..in_flight).step_by(per_connection) {
-            let (target, tally) = (target.clone(), Rc::clone(&tally));
+        for client in Client::several(target, in_flight, STREAMS) {
+            let tally = Rc::clone(&tally);
             tally.running.set(tally.running.get() + 1);
             spawn(async move {
-                let outcome = match target.protocol {
-                    Protocol::H2Tls => h2::connection(&target, first, STREAMS, &tally).await,
-                    _ => h1::connection(&target, first, &tally).await,
-                };
-                if let Err(error) = outcome {
+                if let Err(error) = repeat(client, &tally).await {
                     tally.failed(error);
                 }
                 tally.running.set(tally.running.get() - 1);
@@ -170,16 +180,19 @@ impl Load {
     }
 }
 
+/// Calls one after the other until the tally says stop; at least one.
+async fn repeat(mut client: Client, tally: &Tally) -> Done {
+    loop {
+        let begun = Instant::now();
+        client.call().await?;
+        tally.answered(begun.elapsed());
+        if tally.stopped() {
+            return Ok(());
+        }
+    }
+}
+
 /// One call, whose answer must be the expected one.
 pub(crate) async fn check(target: &Target) -> Done {
-    let tally = Tally::new()?;
-    tally.stop.set(true);
-    match target.protocol {
-        Protocol::H2Tls => h2::connection(target, 0, 1, &tally).await?,
-        _ => h1::connection(target, 0, &tally).await?,
-    }
-    if tally.requests.get() == 1 {
-        return Ok(());
-    }
-    Err(tally.first_error.take().unwrap_or_else(|| "no answer".to_owned()))
+    Client::only(target)?.call().await
 }

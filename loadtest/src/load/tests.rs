@@ -70,6 +70,6 @@ fn answers_are_read_by_their_length() {
     assert_eq!(answer(b"HTTP/1.1 200"), Ok(None));
     assert!(answer(format!("{text}x").as_bytes()).is_err());
     assert!(answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
-    assert!(Answer { status: 403, body: ANSWER.as_bytes() }.expected().is_err());
-    assert!(Answer { status: 200, body: b"{}" }.expected().is_err());
+    assert!(Answer { status: 403, body: ANSWER.as_bytes(), closes: false }.expected().is_err());
+    assert!(Answer { status: 200, body: b"{}", closes: false }.expected().is_err());
 }
