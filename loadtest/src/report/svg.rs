@@ -6,6 +6,9 @@
 /// The styles of a plot, in the page and in a file of its own.
 pub(super) const STYLE: &str = include_str!("plot.css");
 
+/// Free room around a plot that is a file.
+const EDGE: f64 = 16.0;
+
 /// Where a text is held.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
@@ -82,22 +85,26 @@ impl Svg {
 
     /// The element, named and described for who cannot see it. `id` is ours, and once on a page.
     pub(super) fn element(&self, id: &str, height: f64, title: &str, description: &str) -> String {
-        self.wrap(id, height, title, description, "")
+        let open = format!("viewBox=\"0 0 {:.0} {height:.0}\"", self.width);
+        self.wrap(id, &open, title, description, "")
     }
 
-    /// A file of its own, which carries its styles and its ground.
+    /// A file of its own, which carries its styles and its ground, with an edge around.
     pub(super) fn file(&self, id: &str, height: f64, title: &str, description: &str) -> String {
-        let ground =
-            format!("<style>{STYLE}</style>\n<rect width=\"100%\" height=\"100%\" class=\"ground\"/>\n");
-        self.wrap(id, height, title, description, &ground)
+        let (width, height) = (self.width + 2.0 * EDGE, height + 2.0 * EDGE);
+        let open = format!(
+            "width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"-{EDGE:.0} -{EDGE:.0} {width:.0} {height:.0}\""
+        );
+        let ground = format!(
+            "<style>{STYLE}</style>\n<rect x=\"-{EDGE:.0}\" y=\"-{EDGE:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" class=\"ground\"/>\n"
+        );
+        self.wrap(id, &open, title, description, &ground)
     }
 
-    fn wrap(&self, id: &str, height: f64, title: &str, description: &str, ground: &str) -> String {
-        let width = self.width;
+    fn wrap(&self, id: &str, size: &str, title: &str, description: &str, ground: &str) -> String {
+        let (title, description) = (escape(title), escape(description));
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-labelledby=\"{id}-title {id}-description\">\n<title id=\"{id}-title\">{}</title>\n<desc id=\"{id}-description\">{}</desc>\n{ground}{}</svg>\n",
-            escape(title),
-            escape(description),
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" {size} role=\"img\" aria-labelledby=\"{id}-title {id}-description\">\n<title id=\"{id}-title\">{title}</title>\n<desc id=\"{id}-description\">{description}</desc>\n{ground}{}</svg>\n",
             self.body
         )
     }

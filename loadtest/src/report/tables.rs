@@ -149,7 +149,10 @@ pub(super) fn figures(figures: &[Figure]) -> Table {
     let columns = vec![
         Column::words("what", |it: &Figure| Some(it.name.clone())),
         Column::figures("figure", |it| Some(count(it.value))),
-        Column::words("unit", |it| (!it.unit.is_empty()).then(|| it.unit.clone())),
+        Column {
+            absent: "",
+            ..Column::words("unit", |it: &Figure| (!it.unit.is_empty()).then(|| it.unit.clone()))
+        },
         Column::figures("range", |it| it.range.map(|(low, high)| format!("{}–{}", count(low), count(high)))),
     ];
     Table::of(figures, columns, |_| String::new())
