@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use serde_json::json;
 
-use crate::load::{Measured, Protocol, Schedule, Target, check, open};
+use crate::load::{Measured, Protocol, Schedule, Target, check_with, open_with};
+use crate::traffic::Traffic;
 use crate::{Done, runtime, tls};
 
 /// `loadtest open`
@@ -38,9 +39,8 @@ pub(crate) struct Options {
     /// Connections.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     connections: u16,
-    /// What gaps are drawn with.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    traffic: Traffic,
     /// Print the figures and the percentile curve as JSON.
     #[arg(long)]
     json: bool,
@@ -53,13 +53,13 @@ pub(crate) fn run(options: &Options) -> Done {
         poisson: options.poisson,
         seconds: f64::from(options.seconds),
         connections: usize::from(options.connections),
-        seed: options.seed,
+        seed: options.traffic.seed,
         ..Schedule::default()
     };
     let target = options.target()?;
     let measured = runtime()?.block_on(async {
-        check(&target).await?;
-        open(&target, &schedule).await
+        check_with(&target, &options.traffic).await?;
+        open_with(&target, &options.traffic, &schedule).await
     })?;
     if options.json {
         println!("{:#}", json(&measured));
@@ -116,6 +116,7 @@ fn json(measured: &Measured) -> serde_json::Value {
         "latency_us": { "p50": measured.latency_us(0.5), "p99": measured.latency_us(0.99) },
         "curve_us": measured.curve(),
         "late_us": { "p50": measured.late_us(0.5), "p99": measured.late_us(0.99) },
+        "handshakes": { "full": measured.handshakes.full, "resumed": measured.handshakes.resumed },
         "generator_busy": measured.generator_busy,
         "core_busy": measured.core_busy,
         "valid": measured.valid.is_ok(),

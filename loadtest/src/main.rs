@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
+mod bare_server;
 mod call;
 mod compare;
 mod drive;
@@ -21,11 +22,13 @@ mod measurement;
 mod overhead;
 mod peers;
 mod progress;
+mod relay;
 mod report;
 mod rounds;
 mod server;
 mod stub;
 mod tls;
+mod traffic;
 
 use std::process::ExitCode;
 
@@ -62,6 +65,10 @@ enum Command {
     Stub(stub::Options),
     /// The floor: a reverse proxy that checks nothing.
     BareProxy(floor::Options),
+    /// The floor below: copies bytes between two sockets.
+    Relay(relay::Options),
+    /// The floor of TLS: accepts, and answers itself.
+    BareServer(bare_server::Options),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +79,8 @@ fn main() -> ExitCode {
         Command::Report(options) => report::run(&options),
         Command::Stub(options) => stub::run(&options),
         Command::BareProxy(options) => floor::run(&options),
+        Command::Relay(options) => relay::run(&options),
+        Command::BareServer(options) => bare_server::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Protocol, STREAMS, Target, h1, h2};
+use super::dial::Dial;
+use super::{Protocol, h1, h2};
 use crate::Done;
+use crate::traffic::{Chooser, Plan};
 
 /// A client of either protocol.
 pub(super) enum Client {
@@ -13,24 +15,21 @@ pub(super) enum Client {
 
 impl Client {
     /// So many clients, not connected yet; with HTTP/2 so many share a connection.
-    pub(super) fn several(target: &Target, count: usize, streams: usize) -> Vec<Self> {
+    pub(super) fn several(dial: &Rc<Dial>, plan: &Rc<Plan>, count: usize, streams: usize) -> Vec<Self> {
         let mut shared = None;
-        let one = |number| match target.protocol {
-            Protocol::H1 | Protocol::H1Tls => Self::H1(Box::new(h1::Client::new(target, number))),
-            Protocol::H2Tls => {
-                if number % streams.max(1) == 0 {
-                    shared = None;
-                }
-                let connection = shared.get_or_insert_with(|| h2::Connection::new(target));
-                Self::H2(Box::new(h2::Client::new(Rc::clone(connection), target.key(number))))
+        let streams = if dial.once { 1 } else { streams.max(1) };
+        let one = |number| {
+            let chooser = Chooser::new(plan, number);
+            if dial.target.protocol != Protocol::H2Tls {
+                return Self::H1(Box::new(h1::Client::new(Rc::clone(dial), chooser)));
             }
+            if number % streams == 0 {
+                shared = None;
+            }
+            let connection = shared.get_or_insert_with(|| h2::Connection::new(Rc::clone(dial)));
+            Self::H2(Box::new(h2::Client::new(Rc::clone(connection), chooser)))
         };
         (0..count).map(one).collect()
-    }
-
-    /// One.
-    pub(super) fn only(target: &Target) -> Done<Self> {
-        Self::several(target, 1, STREAMS).pop().ok_or_else(|| "no client".to_owned())
     }
 
     /// Connects, where it is not connected.

@@ -10,24 +10,25 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
 
-use super::Target;
-use super::h1::{Answer, connect_tls};
-use crate::call::{BODY, HEADERS, PATH};
+use super::answer::Answer;
+use super::dial::Dial;
+use crate::call::PATH;
 use crate::floor::OnThisThread;
 use crate::tls::HOST;
+use crate::traffic::{Choice, Chooser, Prepared};
 use crate::{Done, spawn};
 
 /// A connection that several clients share; it is made when the first of them calls.
 pub(super) struct Connection {
-    target: Target,
+    dial: Rc<Dial>,
     /// Held while one of them connects.
     sender: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
 
 impl Connection {
     /// Not connected yet.
-    pub(super) fn new(target: &Target) -> Rc<Self> {
-        Rc::new(Self { target: target.clone(), sender: Mutex::new(None) })
+    pub(super) fn new(dial: Rc<Dial>) -> Rc<Self> {
+        Rc::new(Self { dial, sender: Mutex::new(None) })
     }
 
     async fn sender(&self) -> Done<SendRequest<Full<Bytes>>> {
@@ -35,14 +36,16 @@ impl Connection {
         if let Some(sender) = sender.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
-        let stream = connect_tls(&self.target).await?;
+        let stream = self.dial.tls().await?;
         let (made, connection) = Builder::new(OnThisThread)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;
         // Its error reaches the calls as theirs.
         spawn(async move { drop(connection.await) });
-        *sender = Some(made.clone());
+        if !self.dial.once {
+            *sender = Some(made.clone());
+        }
         Ok(made)
     }
 }
@@ -50,14 +53,17 @@ impl Connection {
 /// A client, with its share of the connection once it has called.
 pub(super) struct Client {
     connection: Rc<Connection>,
-    sender: Option<SendRequest<Full<Bytes>>>,
+    chooser: Chooser,
+    /// What `request` is made of; made anew only where the choice is another.
+    chosen: Option<Choice>,
     request: Request<Full<Bytes>>,
+    sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Client {
-    /// With a key.
-    pub(super) fn new(connection: Rc<Connection>, key: &str) -> Self {
-        Self { connection, sender: None, request: request(key) }
+    /// Not connected yet.
+    pub(super) fn new(connection: Rc<Connection>, chooser: Chooser) -> Self {
+        Self { connection, chooser, chosen: None, request: Request::default(), sender: None }
     }
 
     /// Connects, where it is not connected.
@@ -70,33 +76,45 @@ impl Client {
 
     /// One call. After an error the connection is made anew, unless it stands.
     pub(super) async fn call(&mut self) -> Done {
+        let choice = self.chooser.next();
+        let call = self.chooser.call(choice)?;
+        if self.chosen != Some(choice) {
+            self.request = request(call, self.chooser.key(choice));
+            self.chosen = Some(choice);
+        }
+        // Not held over the wait: it borrows the client.
+        let expected = Rc::clone(&call.expected);
         self.connect().await?;
         let outcome = match &mut self.sender {
-            Some(sender) => exchange(sender, self.request.clone()).await,
+            Some(sender) => exchange(sender, self.request.clone(), &expected).await,
             None => Err("no connection".to_owned()),
         };
-        if outcome.is_err() {
+        if self.connection.dial.once || outcome.is_err() {
             self.sender = None;
         }
         outcome
     }
 }
 
-async fn exchange(sender: &mut SendRequest<Full<Bytes>>, call: Request<Full<Bytes>>) -> Done {
+async fn exchange(
+    sender: &mut SendRequest<Full<Bytes>>,
+    call: Request<Full<Bytes>>,
+    expected: &[u8],
+) -> Done {
     sender.ready().await.map_err(|error| format!("the connection was closed: {error}"))?;
     let answer = sender.send_request(call).await;
     let answer = answer.map_err(|error| format!("an answer broke off: {error}"))?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.map_err(|error| format!("an answer broke off: {error}"))?;
-    Answer { status, body: &body.to_bytes(), closes: false }.expected()
+    Answer { status, body: body.to_bytes().as_ref().into(), closes: false }.expect(expected)
 }
 
-fn request(key: &str) -> Request<Full<Bytes>> {
+fn request(call: &Prepared, key: &str) -> Request<Full<Bytes>> {
     let mut request = Request::builder().method(Method::POST).uri(format!("https://{HOST}{PATH}"));
     request = request.header(AUTHORIZATION, format!("Bearer {key}"));
-    for (name, value) in HEADERS {
-        request = request.header(name, value);
+    for (name, value) in &call.headers {
+        request = request.header(*name, *value);
     }
     // All parts are constants but the key, and that is ASCII: an empty request is refused.
-    request.body(Full::from(BODY)).unwrap_or_default()
+    request.body(Full::from(call.body.clone())).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::Handshakes;
 use crate::Done;
 
 /// The generator's own lateness that is borne at the 99th percentile: some times what waking
@@ -40,6 +41,8 @@ pub(crate) struct Measured {
     pub(crate) generator_busy: f64,
     /// The generator's core, where it is kept to one.
     pub(crate) core_busy: Option<f64>,
+    /// Since the clients connected, the warm-up included.
+    pub(crate) handshakes: Handshakes,
     /// Or why it is no result.
     pub(crate) valid: Done,
 }
@@ -115,6 +118,7 @@ fn microseconds(nanoseconds: u64) -> f64 {
 mod tests {
     use hdrhistogram::Histogram;
 
+    use super::super::Handshakes;
     use super::Measured;
 
     fn run() -> Measured {
@@ -136,6 +140,7 @@ mod tests {
             seconds: 2.0,
             generator_busy: 0.3,
             core_busy: Some(0.5),
+            handshakes: Handshakes::default(),
             valid: Ok(()),
         }
     }

@@ -6,7 +6,9 @@
 //! an open one tells of latency.
 
 mod alarm;
+mod answer;
 mod client;
+mod dial;
 mod feed;
 mod h1;
 mod h2;
@@ -29,9 +31,13 @@ use hdrhistogram::Histogram;
 use rustls::ClientConfig;
 
 use self::client::Client;
+use self::dial::Dial;
+pub(crate) use self::dial::Handshakes;
 pub(crate) use self::measured::Measured;
-pub(crate) use self::open::open;
+pub(crate) use self::open::{open, open_with};
+pub(crate) use self::random::Random;
 pub(crate) use self::schedule::Schedule;
+use crate::traffic::Traffic;
 use crate::{Done, spawn};
 
 /// Streams on one HTTP/2 connection.
@@ -76,12 +82,6 @@ pub(crate) struct Target {
     pub(crate) tls: Arc<ClientConfig>,
     /// The calls in flight take turns with these.
     pub(crate) keys: Rc<[String]>,
-}
-
-impl Target {
-    fn key(&self, number: usize) -> &str {
-        self.keys.get(number % self.keys.len().max(1)).map_or("", String::as_str)
-    }
 }
 
 /// What happened so far.
@@ -138,8 +138,14 @@ pub(crate) struct Counted {
 impl Load {
     /// Starts `in_flight` calls, each on a connection of its own, or on HTTP/2 by fours.
     pub(crate) fn start(target: &Target, in_flight: usize) -> Done<Self> {
+        Self::start_with(target, &Traffic::default(), in_flight)
+    }
+
+    /// The same with other traffic.
+    pub(crate) fn start_with(target: &Target, traffic: &Traffic, in_flight: usize) -> Done<Self> {
         let tally = Tally::new()?;
-        for client in Client::several(target, in_flight, STREAMS) {
+        let (dial, plan) = (Dial::new(target, traffic), traffic.plan(Rc::clone(&target.keys))?);
+        for client in Client::several(&dial, &plan, in_flight, STREAMS) {
             let tally = Rc::clone(&tally);
             tally.running.set(tally.running.get() + 1);
             spawn(async move {
@@ -194,5 +200,14 @@ async fn repeat(mut client: Client, tally: &Tally) -> Done {
 
 /// One call, whose answer must be the expected one.
 pub(crate) async fn check(target: &Target) -> Done {
-    Client::only(target)?.call().await
+    check_with(target, &Traffic::default()).await
+}
+
+/// The same with other traffic: the first call of each of its clients to come.
+pub(crate) async fn check_with(target: &Target, traffic: &Traffic) -> Done {
+    let (dial, plan) = (Dial::new(target, traffic), traffic.plan(Rc::clone(&target.keys))?);
+    for mut client in Client::several(&dial, &plan, 1, 1) {
+        client.call().await?;
+    }
+    Ok(())
 }

@@ -14,19 +14,27 @@ use tokio::task::JoinSet;
 
 use super::alarm::Alarm;
 use super::client::Client;
+use super::dial::Dial;
 use super::feed::{Due, Feed};
 use super::measured::Measured;
 use super::schedule::Schedule;
 use super::{LONGEST_NS, Protocol, Target, WIND_DOWN};
 use crate::Done;
 use crate::machine::{Ticks, only_core};
+use crate::traffic::{Plan, Traffic};
 
 /// Time that all connections together have to be made before the schedule begins.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Sends what the schedule says; ends with it and the answers, or some seconds later.
 pub(crate) async fn open(target: &Target, schedule: &Schedule) -> Done<Measured> {
-    let clients = connected(target, schedule).await?;
+    open_with(target, &Traffic::default(), schedule).await
+}
+
+/// The same with other traffic.
+pub(crate) async fn open_with(target: &Target, traffic: &Traffic, schedule: &Schedule) -> Done<Measured> {
+    let (dial, plan) = (Dial::new(target, traffic), traffic.plan(Rc::clone(&target.keys))?);
+    let clients = connected(&dial, &plan, schedule).await?;
     let times = schedule.times();
     let (begin, until) = (times.begin, times.until);
     let feed = Feed::new(times, clients.len(), schedule.most_waiting);
@@ -45,7 +53,7 @@ pub(crate) async fn open(target: &Target, schedule: &Schedule) -> Done<Measured>
     let _ = tokio::time::timeout(WIND_DOWN, ended).await;
     drop(running);
     let count = count.replace(Count::new(0)?);
-    Ok(finish(count, &feed, schedule, used))
+    Ok(Measured { handshakes: dial.handshakes(), ..finish(count, &feed, schedule, used) })
 }
 
 /// Releases requests as they fall due, until a time.
@@ -61,16 +69,20 @@ async fn release(feed: &Feed, alarm: &Alarm, until: Instant) -> Done {
 }
 
 /// All clients, connected: the schedule finds them ready.
-async fn connected(target: &Target, schedule: &Schedule) -> Done<Vec<Client>> {
-    let streams = if target.protocol == Protocol::H2Tls { schedule.streams } else { 1 };
-    let mut clients = Client::several(target, schedule.connections * streams, streams);
+async fn connected(dial: &Rc<Dial>, plan: &Rc<Plan>, schedule: &Schedule) -> Done<Vec<Client>> {
+    let streams = if dial.target.protocol == Protocol::H2Tls { schedule.streams } else { 1 };
+    let mut clients = Client::several(dial, plan, schedule.connections * streams, streams);
+    if dial.once {
+        return Ok(clients);
+    }
     let connect = async {
         for client in &mut clients {
             client.connect().await?;
         }
         Ok(())
     };
-    let timeout = |_| Err(format!("{} did not take {} connections", target.address, schedule.connections));
+    let address = dial.target.address;
+    let timeout = |_| Err(format!("{address} did not take {} connections", schedule.connections));
     tokio::time::timeout(CONNECT, connect).await.unwrap_or_else(timeout)?;
     Ok(clients)
 }
@@ -167,6 +179,7 @@ fn finish(mut count: Count, feed: &Feed, schedule: &Schedule, used: (f64, Option
         seconds: schedule.seconds,
         generator_busy: used.0,
         core_busy: used.1,
+        handshakes: super::Handshakes::default(),
         valid: Ok(()),
     };
     measured.valid = measured.judge();

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::{Protocol, Schedule, Target, open};
+use super::{Load, Measured, Protocol, Schedule, Target, check_with, open, open_with};
 use crate::call::ANSWER;
-use crate::{floor, runtime, spawn, stub, tls};
+use crate::traffic::Traffic;
+use crate::{bare_server, floor, relay, runtime, spawn, stub, tls};
 
 async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -128,5 +129,65 @@ fn a_target_that_is_not_there_is_an_error() {
         drop(listener);
         let outcome = open(&target(&folder, address, Protocol::H1), &schedule(100.0, 0.1)).await;
         assert!(outcome.err().unwrap().contains("cannot connect"));
+    });
+}
+
+fn nothing_went_wrong(measured: &Measured) {
+    assert_eq!((measured.errors, measured.first_error.as_deref()), (0, None));
+    assert_eq!((measured.not_sent, measured.unanswered), (0, 0));
+    assert!(measured.answered > 0 && measured.sent == measured.answered);
+}
+
+#[test]
+fn mixed_traffic_comes_back_as_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let traffic = Traffic { bodies: vec![200, 249, 65_536, 1 << 20], ..Traffic::mixed() };
+    runtime().unwrap().block_on(async {
+        let (upstream, upstream_address) = listener().await;
+        spawn(stub::accept(upstream));
+        for protocol in [Protocol::H1, Protocol::H2Tls] {
+            let (listener, address) = listener().await;
+            let keys: Rc<[String]> = (0..20).map(|number| format!("key-{number}")).collect();
+            let target = Target { keys, ..target(&folder, address, protocol) };
+            if protocol == Protocol::H1 {
+                spawn(relay::accept(listener, upstream_address));
+            } else {
+                let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
+                let acceptor = tls::acceptor(&certificate, &key).unwrap();
+                spawn(floor::accept(listener, Some(acceptor), upstream_address));
+            }
+            check_with(&target, &traffic).await.unwrap();
+            let load = Load::start_with(&target, &traffic, 8).unwrap();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let counted = load.counted();
+            load.stop().await.unwrap();
+            assert_eq!((counted.errors, counted.first_error), (0, None), "{protocol:?}");
+            assert!(counted.requests > 8, "{protocol:?}: {}", counted.requests);
+        }
+    });
+}
+
+#[test]
+fn a_connection_per_request_makes_the_handshakes_that_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    runtime().unwrap().block_on(async {
+        let (listener, address) = listener().await;
+        let target = target(&folder, address, Protocol::H1Tls);
+        let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
+        spawn(bare_server::accept(listener, tls::acceptor(&certificate, &key).unwrap()));
+        let schedule = Schedule { warm_up: 0.0, ..schedule(100.0, 0.3) };
+        for no_resumption in [true, false] {
+            let traffic = Traffic { connection_per_request: true, no_resumption, ..Traffic::default() };
+            let measured = open_with(&target, &traffic, &schedule).await.unwrap();
+            nothing_went_wrong(&measured);
+            let handshakes = measured.handshakes;
+            assert_eq!(handshakes.full + handshakes.resumed, 30, "{handshakes:?}");
+            // The first ones find no ticket yet.
+            let expected = if no_resumption { handshakes.resumed == 0 } else { handshakes.resumed > 15 };
+            assert!(expected, "{handshakes:?}");
+        }
+        let measured = open(&target, &schedule).await.unwrap();
+        nothing_went_wrong(&measured);
+        assert_eq!(measured.handshakes.full + measured.handshakes.resumed, 4);
     });
 }
