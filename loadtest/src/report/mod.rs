@@ -191,12 +191,14 @@ fn protocol_name<S: Serializer>(protocol: &Protocol, serializer: S) -> Result<S:
     serializer.serialize_str(protocol.name())
 }
 
-/// A protocol as people say it.
-fn spoken(protocol: Protocol) -> &'static str {
-    match protocol.name() {
+/// A protocol, or what stands in its place, as people say it.
+fn spoken(protocol: &str) -> &str {
+    match protocol {
         "h1" => "HTTP/1.1",
         "h1-tls" => "HTTP/1.1 + TLS",
         "h2-tls" => "HTTP/2 + TLS",
+        "handshake-full" => "TLS handshake, full",
+        "handshake-resumed" => "TLS handshake, resumed",
         other => other,
     }
 }

@@ -154,15 +154,20 @@ impl Report {
 impl Report {
     /// A line for each cell and latency that is none.
     fn no_results(&self) -> String {
-        let cells =
-            self.cells.iter().filter_map(|cell| Some((&cell.target, cell.protocol, cell.no_result()?)));
-        let latency = self.latency.iter().filter_map(|it| Some((&it.target, it.protocol, it.no_result()?)));
+        let cells = self
+            .cells
+            .iter()
+            .filter_map(|cell| Some((&cell.target, cell.protocol.clone(), cell.no_result()?)));
+        let latency = self
+            .latency
+            .iter()
+            .filter_map(|it| Some((&it.target, String::from(it.protocol), it.no_result()?)));
         let mut text = String::new();
         for (target, protocol, why) in cells.chain(latency) {
             text.push_str(&format!(
                 "no result: {}, {}: {}\n",
                 cut(target, FIELD),
-                protocol.name(),
+                protocol,
                 cut(&why, COLUMNS)
             ));
         }

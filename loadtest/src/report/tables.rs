@@ -6,6 +6,9 @@ use super::number::{decimals, float, mebibytes, range, ratio, short};
 use super::table::{Column, Table};
 use super::{Cell, Figure, Latency, LoadPoint, MemoryCurve, Percentiles, TargetInfo, TargetKind, spoken};
 
+/// How cells are named that count handshakes.
+const HANDSHAKE: &str = "handshake";
+
 /// The screen's one table of cells.
 pub(super) fn cells(cells: &[Cell]) -> Table {
     let mut columns = names();
@@ -31,19 +34,19 @@ pub(super) fn load(cells: &[Cell]) -> Table {
 }
 
 fn group(cell: &Cell) -> String {
-    cell.protocol.name().to_owned()
+    cell.protocol.clone()
 }
 
 fn names() -> Vec<Column<Cell>> {
     vec![
         Column::words("target", |cell: &Cell| Some(cell.target.clone())),
-        Column::words("protocol", |cell| Some(cell.protocol.name().to_owned())),
+        Column::words("protocol", |cell| Some(cell.protocol.clone())),
     ]
 }
 
 fn costs() -> Vec<Column<Cell>> {
     vec![
-        Column::figures("CPU µs/request", |cell: &Cell| of(cell, short(cell.cpu_us_per_request.median))),
+        Column::figures("CPU µs", |cell: &Cell| of(cell, short(cell.cpu_us_per_request.median))),
         Column::figures("range", |cell| {
             of(cell, range(cell.cpu_us_per_request.min, cell.cpu_us_per_request.max))
         }),
@@ -64,7 +67,7 @@ fn costs() -> Vec<Column<Cell>> {
 
 fn loads() -> Vec<Column<Cell>> {
     vec![
-        Column::figures("requests/s", |cell: &Cell| of(cell, decimals(cell.requests_per_second, 0))),
+        Column::figures("per second", |cell: &Cell| of(cell, decimals(cell.requests_per_second, 0))),
         Column::figures("p50 µs", |cell| of(cell, short(cell.p50_us))),
         Column::figures("p99 µs", |cell| cell.p99_us.and_then(|us| of(cell, short(us)))),
         Column::figures("RSS MiB", |cell| (cell.rss_bytes > 0).then(|| mebibytes(cell.rss_bytes))),
@@ -196,8 +199,13 @@ impl Cell {
     }
 
     /// The protocol as people say it.
-    pub(super) fn spoken(&self) -> &'static str {
-        spoken(self.protocol)
+    pub(super) fn spoken(&self) -> &str {
+        spoken(&self.protocol)
+    }
+
+    /// Whether what was counted is handshakes, not requests.
+    pub(super) fn is_handshake(&self) -> bool {
+        self.protocol.starts_with(HANDSHAKE)
     }
 }
 

@@ -93,10 +93,13 @@ impl Page {
 
     /// The gateway's ratio for each protocol, in large.
     fn headline(&mut self, report: &Report) {
-        let gateways = report.cells.iter().filter(|cell| plot::is_gateway(report, cell) && cell.valid);
+        let gateways = report
+            .cells
+            .iter()
+            .filter(|cell| plot::is_gateway(report, cell) && cell.valid && !cell.is_handshake());
         let tiles = gateways.filter_map(|cell: &Cell| {
             let times = number::ratio(cell.ratio_to_floor?);
-            let (name, protocol) = (escape(&cell.target), spoken(cell.protocol));
+            let (name, protocol) = (escape(&cell.target), spoken(&cell.protocol));
             Some(format!(
                 "<li><b>{times}×</b> {name}, {protocol}<br/><span class=\"unit\">of the floor’s CPU per request</span></li>\n"
             ))
@@ -112,7 +115,10 @@ impl Page {
             return;
         }
         self.begin("CPU time per request");
-        self.plots(plot::cpu(report).into_iter().collect(), words::CPU_CAPTION);
+        self.plots(
+            plot::cpu(report).into_iter().chain(plot::handshakes(report)).collect(),
+            words::CPU_CAPTION,
+        );
         self.table("What a request costs", &tables::cost(&report.cells));
         self.table("The load, and memory", &tables::load(&report.cells));
         self.end();

@@ -36,6 +36,7 @@ fn full(name: &str) -> Report {
         Cell::new("floor", Protocol::H1, &floor, &floor),
         Cell::new(name, Protocol::H1, &[sample(12.0), sample(11.0)], &floor),
         Cell::new(name, Protocol::H2Tls, &[sample(12.0)], &floor),
+        Cell::new("floor", "handshake-full", &[sample(130.0)], &[sample(130.0)]),
     ];
     let mut report = Report::new(Machine::here(), cells);
     report.notes.push(format!("note of {name}"));
@@ -79,8 +80,8 @@ fn full(name: &str) -> Report {
 fn a_full_page_is_well_formed_and_needs_nothing_else() {
     let html = page(&full("tollgate"));
     let page = read(&html);
-    // Bars, one curve, two quantiles of throughput, memory.
-    assert_eq!(named(&page, "svg").count(), 5);
+    // Bars of requests and of handshakes, one curve, two quantiles of throughput, memory.
+    assert_eq!(named(&page, "svg").count(), 6);
     for svg in named(&page, "svg") {
         let labels = svg.attribute("aria-labelledby").unwrap();
         for id in labels.split(' ') {
@@ -103,7 +104,7 @@ fn a_full_page_is_well_formed_and_needs_nothing_else() {
 fn names_from_outside_stay_text() {
     let html = page(&full(HOSTILE));
     let page = read(&html);
-    assert_eq!((named(&page, "script").count(), named(&page, "svg").count()), (0, 5));
+    assert_eq!((named(&page, "script").count(), named(&page, "svg").count()), (0, 6));
     assert!(!html.contains(['\u{0}', '\u{1b}']));
     let shown = named(&page, "th").filter(|cell| cell.text().is_some_and(|text| text.contains("<script>")));
     assert!(shown.count() > 3);

@@ -1,7 +1,7 @@
 //! The sentences of the page: how to read the figures, and what they do not say. Only those
 //! that apply to what was measured.
 
-use crate::report::Report;
+use crate::report::{Cell, Report};
 
 /// Rounds from which a median carries a claim.
 const ROUNDS: usize = 5;
@@ -21,10 +21,13 @@ pub(super) fn how_to_read(report: &Report) -> Vec<String> {
     if !report.cells.is_empty() || !report.latency.is_empty() || !report.load_curve.is_empty() {
         sentences.push("h1 is HTTP/1.1 in plaintext, h1-tls the same over TLS, h2-tls HTTP/2 over TLS.");
     }
+    if report.cells.iter().any(Cell::is_handshake) {
+        sentences.push("Rows of handshakes count TLS handshakes, each on a connection of its own, where others count requests.");
+    }
     if !report.cells.is_empty() {
         sentences.push("CPU per request is the time that the target’s process was on a core, user and system together, divided by the calls that were answered. It does not depend on whether the load kept up, and it is what a deployment pays for.");
         sentences.push("× floor is that time against the floor’s in the same round. The floor is a reverse proxy that checks nothing: below 1.00 a target costs less than passing bytes on.");
-        sentences.push("Calls come from a closed loop there: each follows the answer to the last, so requests/s is what the target and the load reach together, and p50 belongs to that load.");
+        sentences.push("Calls come from a closed loop there: each follows the answer to the last. “Per second” is what target and load reach together, and p50 belongs to that load.");
     }
     if !report.latency.is_empty() || !report.load_curve.is_empty() {
         sentences.push("Latencies at a rate come from an open loop: requests are due at set times whatever the target does, and a latency counts from the moment at which its request was due.");
@@ -62,11 +65,11 @@ pub(super) fn not_said(report: &Report) -> Vec<String> {
         .cells
         .iter()
         .filter(|cell| cell.core_busy.load > FULL)
-        .map(|cell| format!("{} {}", cell.target, cell.protocol.name()))
+        .map(|cell| format!("{} {}", cell.target, cell.protocol))
         .collect();
     if !full.is_empty() {
         sentences.push(format!(
-            "The core of load and upstream was full in {}: requests/s is a lower bound there.",
+            "The core of load and upstream was full in {}: “per second” is a lower bound there.",
             full.join(", ")
         ));
     }

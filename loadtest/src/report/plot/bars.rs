@@ -21,29 +21,39 @@ const HEAD: f64 = 34.0;
 /// Letters of a name that fit on the left.
 const NAME: usize = 25;
 
-/// The bars of all cells; none where there is nothing to draw.
+/// What a request costs; none where there is nothing to draw.
 pub(in crate::report) fn cpu(report: &Report) -> Option<Plot> {
-    let most = report.cells.iter().filter(|cell| cell.valid).map(|cell| cell.cpu_us_per_request.max);
+    draw(report, "request", report.cells.iter().filter(|cell| !cell.is_handshake()).collect())
+}
+
+/// What a TLS handshake costs, on a scale of its own.
+pub(in crate::report) fn handshakes(report: &Report) -> Option<Plot> {
+    draw(report, "handshake", report.cells.iter().filter(|cell| cell.is_handshake()).collect())
+}
+
+fn draw(report: &Report, counted: &str, cells: Vec<&Cell>) -> Option<Plot> {
+    let most = cells.iter().filter(|cell| cell.valid).map(|cell| cell.cpu_us_per_request.max);
     let most = most.filter(|figure| figure.is_finite()).reduce(f64::max)?;
-    let axis = Axis::linear("CPU µs per request", most);
+    let axis = Axis::linear(&format!("CPU µs per {counted}"), most);
     let mut drawing = Drawing { report, svg: Svg::new(WIDTH), axis, top: 6.0 };
+    let description = description(counted, &cells);
+    for group in groups(cells) {
+        drawing.group(&group);
+    }
+    let (title, height) = (format!("CPU time per {counted}"), drawing.scale());
+    Some(Plot { title, svg: drawing.svg, height, description })
+}
+
+/// Cells of one protocol together, in the order in which protocols first appear.
+fn groups(cells: Vec<&Cell>) -> Vec<Vec<&Cell>> {
     let mut groups: Vec<Vec<&Cell>> = Vec::new();
-    for cell in &report.cells {
+    for cell in cells {
         match groups.iter_mut().find(|group| group.iter().any(|other| other.protocol == cell.protocol)) {
             Some(group) => group.push(cell),
             None => groups.push(vec![cell]),
         }
     }
-    for group in &groups {
-        drawing.group(group);
-    }
-    let height = drawing.scale();
-    Some(Plot {
-        title: "CPU time per request".to_owned(),
-        svg: drawing.svg,
-        height,
-        description: description(&report.cells),
-    })
+    groups
 }
 
 struct Drawing<'r> {
@@ -151,7 +161,7 @@ impl Drawing<'_> {
 }
 
 /// The same in words.
-fn description(cells: &[Cell]) -> String {
+fn description(counted: &str, cells: &[&Cell]) -> String {
     let each = cells.iter().filter(|cell| cell.valid).map(|cell| {
         let times = cell
             .ratio_to_floor
@@ -159,5 +169,5 @@ fn description(cells: &[Cell]) -> String {
             .unwrap_or_default();
         format!("{} {}: {} µs{times}", cell.spoken(), cell.target, short(cell.cpu_us_per_request.median))
     });
-    format!("Bars of CPU time per request. {}.", each.collect::<Vec<_>>().join("; "))
+    format!("Bars of CPU time per {counted}. {}.", each.collect::<Vec<_>>().join("; "))
 }

@@ -44,7 +44,11 @@ fn percentile_chart(report: &Report, group: &[&Latency]) -> Option<Plot> {
     });
     Some(
         Chart {
-            title: format!("Latency, {}, {} requests/s", spoken(first.protocol), decimals(first.rate, 0)),
+            title: format!(
+                "Latency, {}, {} requests/s",
+                spoken(first.protocol.name()),
+                decimals(first.rate, 0)
+            ),
             description: format!("Percentile curves. {}.", each.collect::<Vec<_>>().join("; ")),
             x: Axis::nines(most),
             y: scale("µs from the moment at which a request was due", &lines)?,
@@ -104,7 +108,7 @@ fn throughput_chart(
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     Some(
         Chart {
-            title: format!("Throughput against latency, {}, {quantile}", spoken(first.protocol)),
+            title: format!("Throughput against latency, {}, {quantile}", spoken(first.protocol.name())),
             description: format!(
                 "Latency over answered requests per second, of {}; a cross is a load that was not held.",
                 names.join(", ")

@@ -8,7 +8,7 @@ mod bars;
 mod curves;
 mod lines;
 
-pub(super) use bars::cpu;
+pub(super) use bars::{cpu, handshakes};
 pub(super) use curves::{memory, percentiles, throughput};
 
 use super::{Cell, Report, TargetKind};
