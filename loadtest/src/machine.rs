@@ -58,8 +58,18 @@ pub(crate) fn cpu_time(pid: u32) -> Done<Duration> {
 
 /// Resident memory of a process, in bytes.
 pub(crate) fn resident(pid: u32) -> u64 {
+    status(pid, "VmRSS:")
+}
+
+/// The most that was resident since the process began, in bytes.
+pub(crate) fn peak_resident(pid: u32) -> u64 {
+    status(pid, "VmHWM:")
+}
+
+/// A size from a process's status, in bytes.
+fn status(pid: u32, member: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(member));
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }

@@ -95,12 +95,19 @@ impl Extent {
         sleep(self.length()).await;
         let counted = load.counted();
         let sample = meter.stop(counted.requests)?;
-        let rss = server.resident();
+        let (rss, peak) = (server.resident(), server.peak_resident());
         load.stop().await?;
         if let Some(error) = counted.first_error {
             return Err(error);
         }
-        Ok(Sample { p50_us: counted.p50_us, rss, errors: counted.errors, ..sample })
+        Ok(Sample {
+            p50_us: counted.p50_us,
+            rss,
+            idle_rss: Some(server.idle_rss),
+            peak_rss: Some(peak),
+            errors: counted.errors,
+            ..sample
+        })
     }
 }
 

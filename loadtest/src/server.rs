@@ -130,6 +130,11 @@ impl Server {
     pub(crate) fn resident(&self) -> u64 {
         tree(self.pid()).into_iter().map(machine::resident).sum()
     }
+
+    /// The most that was resident since it started, counted likewise.
+    pub(crate) fn peak_resident(&self) -> u64 {
+        tree(self.pid()).into_iter().map(machine::peak_resident).sum()
+    }
 }
 
 impl Drop for Server {

@@ -71,6 +71,7 @@ fn loads() -> Vec<Column<Cell>> {
         Column::figures("p50 µs", |cell| of(cell, short(cell.p50_us))),
         Column::figures("p99 µs", |cell| cell.p99_us.and_then(|us| of(cell, short(us)))),
         Column::figures("RSS MiB", |cell| (cell.rss_bytes > 0).then(|| mebibytes(cell.rss_bytes))),
+        Column::detail("idle RSS MiB", |cell| cell.idle_rss_bytes.map(mebibytes)),
         Column::detail("peak RSS MiB", |cell| cell.peak_rss_bytes.map(mebibytes)),
         Column::figures("cores busy %", |cell| {
             let busy = &cell.core_busy;
