@@ -10,7 +10,7 @@ use crate::measurement::{Measurement, Parts};
 use crate::peers::{Known, Peer};
 use crate::report::{ReportFiles, TargetInfo, TargetKind};
 use crate::rounds::Extent;
-use crate::{Done, idle, overhead};
+use crate::{Done, idle, latency, overhead};
 
 /// `loadtest compare`
 #[derive(clap::Args)]
@@ -74,6 +74,7 @@ pub(crate) fn run(options: &Options) -> Done {
     }));
     report.notes.extend(missing.iter().map(|name| format!("{name} was not found")));
     println!("{}", report.table());
+    println!("{}", latency::table(&report.latency));
     for note in &report.notes {
         println!("{note}");
     }

@@ -21,6 +21,9 @@ pub(crate) const FLOOR: &str = "floor";
 /// What all this is about.
 pub(crate) const GATEWAY: &str = "tollgate";
 
+/// The upstream itself, without anything between.
+pub(crate) const DIRECT: &str = "direct";
+
 /// What a lineup starts its servers with.
 pub(crate) struct Lineup {
     own: PathBuf,
@@ -80,6 +83,12 @@ impl Lineup {
         let config = self.fixture.config(protocol).display().to_string();
         let program = Program::new(&self.gateway, &["serve", "--workers", "1", "--config", &config]);
         self.announced(GATEWAY, protocol, &program)
+    }
+
+    /// The upstream itself, in plaintext: it speaks nothing else.
+    pub(crate) fn direct(&self) -> Done<Contender> {
+        let target = self.target(self.stub.address, Protocol::H1, Rc::clone(&self.fixture.keys))?;
+        Ok(Contender { name: DIRECT.to_owned(), target, server: None, _folder: None })
     }
 
     /// Another gateway.

@@ -14,6 +14,7 @@ mod fixture;
 mod floor;
 mod handshakes;
 mod idle;
+mod latency;
 mod lineup;
 mod load;
 mod machine;
@@ -59,6 +60,8 @@ enum Command {
     Compare(compare::Options),
     /// Calls at a rate that does not give way, to any endpoint: latency from the due time.
     Open(drive::Options),
+    /// A report again from its JSON: on the screen, as a page, as a plot.
+    Report(report::Options),
     /// An upstream that gives every request the same answer, as cheaply as it can.
     Stub(stub::Options),
     /// The floor: a reverse proxy that checks nothing.
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Overhead(options) => overhead::run(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Open(options) => drive::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Stub(options) => stub::run(&options),
         Command::BareProxy(options) => floor::run(&options),
         Command::Relay(options) => relay::run(&options),

@@ -13,7 +13,7 @@ use crate::peers::Peer;
 use crate::progress::Progress;
 use crate::report::{Cell, Report, Sample};
 use crate::rounds::Extent;
-use crate::{Done, idle, runtime};
+use crate::{Done, idle, latency, runtime};
 
 /// Floor and gateway.
 const OWN: usize = 2;
@@ -22,6 +22,12 @@ const HANDSHAKES: [Handshakes; 2] = [Handshakes::Full, Handshakes::Resumed];
 /// What is measured beside CPU per request.
 #[derive(clap::Args)]
 pub(crate) struct Parts {
+    /// Also latency: an open loop at --rate, beside the upstream itself.
+    #[arg(long)]
+    latency: bool,
+    /// Requests per second of the open loop; no target should be busy with it.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    rate: u32,
     /// Also full and resumed TLS 1.3 handshakes: CPU per connection.
     #[arg(long)]
     handshakes: bool,
@@ -53,9 +59,12 @@ impl Measurement<'_> {
 
     /// Cells of all rounds.
     fn steps(&self) -> usize {
-        let saturated: usize = self.extent.protocols.iter().map(|protocol| self.targets(*protocol)).sum();
+        let spoken = &self.extent.protocols;
+        let saturated: usize = spoken.iter().map(|protocol| self.targets(*protocol)).sum();
+        // The same, and the upstream itself.
+        let paced = if self.parts.latency { saturated + spoken.len() } else { 0 };
         let kinds = if self.parts.handshakes { HANDSHAKES.len() } else { 0 };
-        (saturated + kinds * self.targets(Protocol::H1Tls)) * usize::from(self.extent.count())
+        (saturated + paced + kinds * self.targets(Protocol::H1Tls)) * usize::from(self.extent.count())
     }
 
     /// Makes it.
@@ -63,7 +72,7 @@ impl Measurement<'_> {
         let mut report = Report::new(machine, Vec::new());
         let progress = Progress::new(self.steps(), self.extent.cell());
         for protocol in &self.extent.protocols {
-            self.saturated(*protocol, &progress, &mut report)?;
+            self.spoken(*protocol, &progress, &mut report)?;
         }
         if self.parts.handshakes {
             self.handshakes(&progress, &mut report)?;
@@ -81,14 +90,15 @@ impl Measurement<'_> {
         for peer in self.peers.iter().filter(|peer| peer.speaks(protocol)) {
             match self.lineup.peer(peer, protocol) {
                 Ok(contender) => contenders.push(contender),
-                Err(said) => report.notes.push(failed(&peer.name, protocol.name(), &said)),
+                Err(said) => note(report, failed(&peer.name, protocol.name(), &said)),
             }
         }
         Ok(contenders)
     }
 
-    fn saturated(&self, protocol: Protocol, progress: &Progress, report: &mut Report) -> Done {
-        let contenders = self.contenders(protocol, report)?;
+    /// CPU per request, and latency where it is asked for, of the same servers.
+    fn spoken(&self, protocol: Protocol, progress: &Progress, report: &mut Report) -> Done {
+        let mut contenders = self.contenders(protocol, report)?;
         let cores = self.lineup.cores;
         let outcomes = runtime()?.block_on(self.extent.interleave(
             &contenders,
@@ -96,7 +106,13 @@ impl Measurement<'_> {
             progress,
             async |contender| self.extent.saturated(contender, cores).await,
         ));
-        cells(protocol.name(), &contenders, outcomes, report)
+        cells(protocol.name(), &contenders, outcomes, report)?;
+        if self.parts.latency {
+            contenders.push(self.lineup.direct()?);
+            let measured = latency::measure(&contenders, protocol, self.extent, self.parts.rate, progress);
+            report.latency.extend(runtime()?.block_on(measured));
+        }
+        Ok(())
     }
 
     fn handshakes(&self, progress: &Progress, report: &mut Report) -> Done {
@@ -124,7 +140,7 @@ impl Measurement<'_> {
                     report.memory.push(curve);
                 }
                 Err(said) if needed(&contender.name) => return Err(said),
-                Err(said) => report.notes.push(failed(&contender.name, protocol.name(), &said)),
+                Err(said) => note(report, failed(&contender.name, protocol.name(), &said)),
             }
         }
         Ok(())
@@ -134,6 +150,13 @@ impl Measurement<'_> {
 /// Whether a measurement without it is none.
 fn needed(target: &str) -> bool {
     [crate::lineup::FLOOR, GATEWAY].contains(&target)
+}
+
+/// Once: a peer that does not start says so in every part.
+fn note(report: &mut Report, sentence: String) {
+    if !report.notes.contains(&sentence) {
+        report.notes.push(sentence);
+    }
 }
 
 fn failed(target: &str, with: &str, said: &str) -> String {
@@ -154,7 +177,7 @@ fn cells(
             Err(said) if needed(&contender.name) => {
                 return Err(format!("{} with {protocol}: {said}", contender.name));
             }
-            Err(said) => report.notes.push(failed(&contender.name, protocol, &said)),
+            Err(said) => note(report, failed(&contender.name, protocol, &said)),
         }
     }
     Ok(())

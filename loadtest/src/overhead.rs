@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::measurement::{Measurement, Parts};
 use crate::report::{Report, ReportFiles};
 use crate::rounds::Extent;
-use crate::{Done, idle};
+use crate::{Done, idle, latency};
 
 /// `loadtest overhead`
 #[derive(clap::Args)]
@@ -36,6 +36,7 @@ pub(crate) fn run(options: &Options) -> Done {
         Measurement { lineup: &lineup, peers: &[], extent: &options.extent, parts: &options.parts };
     let report = measurement.report(machine)?;
     println!("{}", report.table());
+    println!("{}", latency::table(&report.latency));
     for note in &report.notes {
         println!("{note}");
     }

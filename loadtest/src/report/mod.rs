@@ -6,7 +6,12 @@
 mod cell;
 mod files;
 mod latency;
+mod number;
+mod page;
+mod plot;
+mod svg;
 mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +26,8 @@ use crate::load::Protocol;
 use crate::machine::Machine;
 
 pub(crate) use cell::{Cell, Sample};
-pub(crate) use files::ReportFiles;
+pub(crate) use files::{Options, ReportFiles, run};
+use latency::Percentiles;
 pub(crate) use latency::{Latency, LoadPoint};
 
 /// A whole report. What a command did not measure stays empty and is not shown.
@@ -183,6 +189,18 @@ fn age() -> Duration {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn protocol_name<S: Serializer>(protocol: &Protocol, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(protocol.name())
+}
+
+/// A protocol, or what stands in its place, as people say it.
+fn spoken(protocol: &str) -> &str {
+    match protocol {
+        "h1" => "HTTP/1.1",
+        "h1-tls" => "HTTP/1.1 + TLS",
+        "h2-tls" => "HTTP/2 + TLS",
+        "handshake-full" => "TLS handshake, full",
+        "handshake-resumed" => "TLS handshake, resumed",
+        other => other,
+    }
 }
 
 fn named_protocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protocol, D::Error> {

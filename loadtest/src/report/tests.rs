@@ -53,7 +53,7 @@ fn the_json_has_the_documented_members() {
 }
 
 /// Nanoseconds, `count` of each figure.
-fn histogram(figures: &[u64], count: u64) -> Histogram<u64> {
+pub(super) fn histogram(figures: &[u64], count: u64) -> Histogram<u64> {
     let mut histogram = Histogram::new_with_max(60_000_000_000, 3).unwrap();
     for figure in figures {
         histogram.record_n(*figure, count).unwrap();
