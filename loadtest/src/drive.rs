@@ -9,6 +9,7 @@ use std::rc::Rc;
 use serde_json::json;
 
 use crate::load::{Measured, Protocol, Schedule, Target, check_with, open_with};
+use crate::observed::{Observation, Observed};
 use crate::traffic::Traffic;
 use crate::{Done, runtime, tls};
 
@@ -41,6 +42,9 @@ pub(crate) struct Options {
     connections: u16,
     #[command(flatten)]
     traffic: Traffic,
+    /// Process of the target: what a request costs it, and what it holds.
+    #[arg(long)]
+    pid: Option<u32>,
     /// Print the figures and the percentile curve as JSON.
     #[arg(long)]
     json: bool,
@@ -57,14 +61,23 @@ pub(crate) fn run(options: &Options) -> Done {
         ..Schedule::default()
     };
     let target = options.target()?;
-    let measured = runtime()?.block_on(async {
+    let (mut observed, mut measured) = (None, None);
+    runtime()?.block_on(async {
         check_with(&target, &options.traffic).await?;
-        open_with(&target, &options.traffic, &schedule).await
+        let observation = options.pid.map(Observation::start).transpose()?;
+        let found = open_with(&target, &options.traffic, &schedule).await?;
+        observed = observation.map(|observation| observation.stop(found.sent_in_all)).transpose()?;
+        measured = Some(found);
+        Done::Ok(())
     })?;
+    let measured = measured.ok_or("nothing was measured")?;
     if options.json {
-        println!("{:#}", json(&measured));
+        println!("{:#}", json(&measured, observed.as_ref()));
     } else {
         println!("{}", text(&measured));
+        if let Some(observed) = &observed {
+            println!("{}", observed.text());
+        }
     }
     measured.valid
 }
@@ -104,7 +117,7 @@ fn text(measured: &Measured) -> String {
     )
 }
 
-fn json(measured: &Measured) -> serde_json::Value {
+fn json(measured: &Measured, observed: Option<&Observed>) -> serde_json::Value {
     json!({
         "sent": measured.sent,
         "answered": measured.answered,
@@ -119,6 +132,7 @@ fn json(measured: &Measured) -> serde_json::Value {
         "handshakes": { "full": measured.handshakes.full, "resumed": measured.handshakes.resumed },
         "generator_busy": measured.generator_busy,
         "core_busy": measured.core_busy,
+        "process": observed.map(Observed::json),
         "valid": measured.valid.is_ok(),
         "invalid_because": measured.valid.as_ref().err(),
     })

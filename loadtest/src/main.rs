@@ -19,6 +19,7 @@ mod lineup;
 mod load;
 mod machine;
 mod measurement;
+mod observed;
 mod overhead;
 mod peers;
 mod progress;

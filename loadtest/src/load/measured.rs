@@ -23,6 +23,8 @@ pub(crate) const CORE_BUSY: f64 = 0.95;
 pub(crate) struct Measured {
     /// Requests due in the time that counts and handed to a connection.
     pub(crate) sent: u64,
+    /// The same with the warm-up.
+    pub(crate) sent_in_all: u64,
     /// With the expected answer.
     pub(crate) answered: u64,
     pub(crate) errors: u64,
@@ -130,6 +132,7 @@ mod tests {
         late.record_n(20_000, 1000).unwrap();
         Measured {
             sent: 1000,
+            sent_in_all: 1100,
             answered: 1000,
             errors: 0,
             first_error: None,

@@ -102,6 +102,8 @@ async fn serve(mut client: Client, slot: usize, feed: Rc<Feed>, count: Rc<RefCel
 /// What happened so far to requests that count.
 struct Count {
     sent: u64,
+    /// Before the time that counts.
+    warmed_up: u64,
     answered: u64,
     errors: u64,
     first_error: Option<String>,
@@ -116,6 +118,7 @@ impl Count {
         let histogram = || Histogram::new_with_max(LONGEST_NS, 3).map_err(|error| error.to_string());
         Ok(Self {
             sent: 0,
+            warmed_up: 0,
             answered: 0,
             errors: 0,
             first_error: None,
@@ -127,6 +130,7 @@ impl Count {
 
     fn sent(&mut self, slot: usize, due: &Due, now: Instant) {
         if !due.counted {
+            self.warmed_up += 1;
             return;
         }
         self.sent += 1;
@@ -169,6 +173,7 @@ fn finish(mut count: Count, feed: &Feed, schedule: &Schedule, used: (f64, Option
     feed.abandon(|due| left(&due));
     let mut measured = Measured {
         sent: count.sent,
+        sent_in_all: count.sent + count.warmed_up,
         answered: count.answered,
         errors: count.errors,
         first_error: count.first_error,
