@@ -1,7 +1,10 @@
-//! The call that is measured: one `tools/call` and its answer, of a common size.
+//! The call of record: one `tools/call` and its answer, of a common size.
 //!
 //! The protocol revision is the newest, whose requests repeat method, name and version in
 //! headers that a gateway has to compare with the body.
+
+use crate::traffic::Prepared;
+use crate::traffic::message::Kind;
 
 /// The path of the endpoint; the floor and the stub take any.
 pub(crate) const PATH: &str = "/bench/mcp";
@@ -16,24 +19,11 @@ pub(crate) const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","
 /// 276 bytes of answer.
 pub(crate) const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"3 invoices of the last quarter: 2026-0417 over 1,240.00 to Aldis Ltd, paid; 2026-0433 over 86.50 to Borealis, paid; 2026-0451 over 912.75 to Corvid and Sons, open."}],"isError":false}}"#;
 
-/// The headers of a call beside host, length and key.
-pub(crate) const HEADERS: [(&str, &str); 6] = [
-    ("content-type", "application/json"),
-    ("accept", "application/json, text/event-stream"),
-    ("user-agent", "loadtest"),
-    ("mcp-protocol-version", "2026-07-28"),
-    ("mcp-method", "tools/call"),
-    ("mcp-name", TOOL),
-];
-
 /// A whole HTTP/1.1 request.
 pub(crate) fn http1(host: &str, key: &str) -> Vec<u8> {
-    let mut text = format!("POST {PATH} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n");
-    for (name, value) in HEADERS {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
-    text.push_str(&format!("content-length: {}\r\n\r\n{BODY}", BODY.len()));
-    text.into_bytes()
+    let mut request = Vec::new();
+    Prepared::new(&Kind::of_record()).write_http1(host, key, false, &mut request);
+    request
 }
 
 #[cfg(test)]

@@ -6,16 +6,30 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
+mod bare_server;
 mod call;
+mod compare;
+mod drive;
 mod fixture;
 mod floor;
+mod handshakes;
+mod idle;
+mod latency;
+mod lineup;
 mod load;
 mod machine;
+mod measurement;
+mod observed;
 mod overhead;
+mod peers;
+mod progress;
+mod relay;
 mod report;
+mod rounds;
 mod server;
 mod stub;
 mod tls;
+mod traffic;
 
 use std::process::ExitCode;
 
@@ -41,17 +55,33 @@ enum Command {
     /// The gateway beside a bare proxy, in the same run, interleaved: CPU per request,
     /// throughput, memory.
     Overhead(overhead::Options),
+    /// The gateway beside the floor and other gateways: nginx, haproxy, envoy, agentgateway, and
+    /// any that a file describes.
+    Compare(compare::Options),
+    /// Calls at a rate that does not give way, to any endpoint: latency from the due time.
+    Open(drive::Options),
+    /// A report again from its JSON: on the screen, as a page, as a plot.
+    Report(report::Options),
     /// An upstream that gives every request the same answer, as cheaply as it can.
     Stub(stub::Options),
     /// The floor: a reverse proxy that checks nothing.
     BareProxy(floor::Options),
+    /// The floor below: copies bytes between two sockets.
+    Relay(relay::Options),
+    /// The floor of TLS: accepts, and answers itself.
+    BareServer(bare_server::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Overhead(options) => overhead::run(&options),
+        Command::Compare(options) => compare::run(&options),
+        Command::Open(options) => drive::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Stub(options) => stub::run(&options),
         Command::BareProxy(options) => floor::run(&options),
+        Command::Relay(options) => relay::run(&options),
+        Command::BareServer(options) => bare_server::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

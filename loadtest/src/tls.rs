@@ -24,12 +24,24 @@ pub(crate) const HOST: &str = "localhost";
 pub(crate) fn write_certificate(certificate: &Path, key: &Path) -> Done {
     let made =
         rcgen::generate_simple_self_signed([HOST.to_owned()]).map_err(|e| format!("no certificate: {e}"))?;
-    let written = std::fs::write(certificate, made.cert.pem()).and_then(|()| {
-        // Gateways rightly refuse a key that everybody may read.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(key);
-        file?.write_all(made.signing_key.serialize_pem().as_bytes())
-    });
-    written.map_err(|error| format!("{}: {error}", certificate.display()))
+    std::fs::write(certificate, made.cert.pem())
+        .and_then(|()| write_private(key, &made.signing_key.serialize_pem()))
+        .map_err(|error| format!("{}: {error}", certificate.display()))
+}
+
+/// Writes certificate and key into one file, as some peers want them.
+pub(crate) fn write_both(certificate: &Path, key: &Path, both: &Path) -> Done {
+    let read = |file: &Path| std::fs::read_to_string(file);
+    read(certificate)
+        .and_then(|chain| Ok(chain + &read(key)?))
+        .and_then(|text| write_private(both, &text))
+        .map_err(|error| format!("{}: {error}", both.display()))
+}
+
+/// A new file for the owner alone: gateways rightly refuse a key that everybody may read.
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    file?.write_all(text.as_bytes())
 }
 
 /// A server's side: HTTP/2 and HTTP/1.1 by ALPN, tickets on.
@@ -49,6 +61,11 @@ pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Done<TlsAcceptor> {
 
 /// A client's side, which offers one protocol.
 pub(crate) fn client(certificate: &Path, protocol: &[u8]) -> Done<Arc<ClientConfig>> {
+    Ok(Arc::new(client_config(certificate, protocol)?))
+}
+
+/// The same, to be changed before it is used.
+pub(crate) fn client_config(certificate: &Path, protocol: &[u8]) -> Done<ClientConfig> {
     let config = || -> Result<ClientConfig, Box<dyn std::error::Error>> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(chain(certificate)?);
@@ -58,7 +75,15 @@ pub(crate) fn client(certificate: &Path, protocol: &[u8]) -> Done<Arc<ClientConf
         config.alpn_protocols = vec![protocol.to_vec()];
         Ok(config)
     };
-    Ok(Arc::new(config().map_err(|error| format!("{}: {error}", certificate.display()))?))
+    config().map_err(|error| format!("{}: {error}", certificate.display()))
+}
+
+/// A client's side for targets without TLS: no server could prove itself to it.
+pub(crate) fn trusting_nobody() -> Done<Arc<ClientConfig>> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    Ok(Arc::new(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()))
 }
 
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {

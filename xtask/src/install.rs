@@ -1,10 +1,12 @@
 //! What the tests need beside cargo: Python and Node with the official clients and the official
-//! conformance suite, valgrind, h2load, slowhttptest, and programs of the registry.
+//! conformance suite, valgrind, h2load, slowhttptest, the proxies that the gateway is compared
+//! with, and programs of the registry.
 //!
 //! Everything goes below `target/test-environment`, except packages of the system, which are
 //! installed only where they are missing and the user may. Nothing is installed twice.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::step::{Done, cargo, environment, program, root, run, works};
 
@@ -64,7 +66,43 @@ pub(crate) fn system() -> Done {
     if !works("sh", &["-c", "command -v slowhttptest"]) {
         missing.push("slowhttptest");
     }
-    packages(&missing)
+    packages(&missing)?;
+    proxies()
+}
+
+/// The proxies that `loadtest compare` finds. Debian starts a server when its package is
+/// installed; one that came with this is stopped, since the tests start their own.
+fn proxies() -> Done {
+    let there = |name: &str| {
+        ["/usr/sbin", "/usr/local/sbin"].iter().any(|at| Path::new(at).join(name).exists())
+            || works("sh", &["-c", &format!("command -v {name}")])
+    };
+    let wanted = [("nginx", "nginx-light"), ("haproxy", "haproxy")];
+    let missing: Vec<_> = wanted.into_iter().filter(|(name, _)| !there(name)).collect();
+    packages(&missing.iter().map(|(_, package)| *package).collect::<Vec<_>>())?;
+    for (service, _) in missing {
+        // Without an init system, as in a container, none was started and this fails: no matter.
+        if works("systemctl", &["is-active", "--quiet", service]) {
+            run(
+                &format!("stop the {service} of the system"),
+                administrator("systemctl", &["disable", "--now", service])?,
+            )?;
+        } else {
+            let _ = administrator("service", &[service, "stop"])?.output();
+        }
+    }
+    Ok(())
+}
+
+/// A program with the rights to install, as they are had here.
+fn administrator(name: &str, arguments: &[&str]) -> Done<Command> {
+    let user = program("id", &["-u"]).output().map_err(|fault| format!("id: {fault}"))?;
+    if user.stdout.trim_ascii() == b"0" {
+        return Ok(program(name, arguments));
+    }
+    let mut command = program("sudo", &["-n", name]);
+    command.args(arguments);
+    Ok(command)
 }
 
 /// Packages of the system, in the way of Debian and its like.
@@ -76,17 +114,14 @@ fn packages(missing: &[&str]) -> Done {
     if !works("apt-get", &["--version"]) {
         return Err(format!("the tests need {wanted}; install them, as there is no apt-get to do it with"));
     }
-    let user = program("id", &["-u"]).output().map_err(|fault| format!("id: {fault}"))?;
-    let root_user = user.stdout.trim_ascii() == b"0";
     let apt = |arguments: &[&str]| {
-        let mut command =
-            if root_user { program("apt-get", &[]) } else { program("sudo", &["-n", "apt-get"]) };
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        command
+        let mut command = administrator("apt-get", arguments)?;
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        Ok::<_, String>(command)
     };
-    run("read the package lists", apt(&["update", "--quiet"]))?;
+    run("read the package lists", apt(&["update", "--quiet"])?)?;
     let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
-    run(&format!("install {wanted}"), apt(&[&install[..], missing].concat()))
+    run(&format!("install {wanted}"), apt(&[&install[..], missing].concat())?)
 }
 
 /// A virtual environment with the official Python client of one line.

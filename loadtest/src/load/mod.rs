@@ -1,10 +1,23 @@
-//! The load: a fixed number of calls in flight, each followed by the next (a closed loop).
+//! The load: a fixed number of calls in flight, each followed by the next (a closed loop), or
+//! calls at times that are fixed beforehand ([`open`]).
 //!
 //! One thread. Every answer is compared whole; anything unexpected is an error, and a cell
-//! with errors is no result.
+//! with errors is no result. A closed loop finds the CPU per request and the throughput; only
+//! an open one tells of latency.
 
+mod alarm;
+mod answer;
+mod client;
+mod dial;
+mod feed;
 mod h1;
 mod h2;
+mod measured;
+mod open;
+#[cfg(test)]
+mod open_tests;
+mod random;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -12,11 +25,19 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use rustls::ClientConfig;
 
+use self::client::Client;
+use self::dial::Dial;
+pub(crate) use self::dial::Handshakes;
+pub(crate) use self::measured::Measured;
+pub(crate) use self::open::{open, open_with};
+pub(crate) use self::random::Random;
+pub(crate) use self::schedule::Schedule;
+use crate::traffic::Traffic;
 use crate::{Done, spawn};
 
 /// Streams on one HTTP/2 connection.
@@ -61,12 +82,6 @@ pub(crate) struct Target {
     pub(crate) tls: Arc<ClientConfig>,
     /// The calls in flight take turns with these.
     pub(crate) keys: Rc<[String]>,
-}
-
-impl Target {
-    fn key(&self, number: usize) -> &str {
-        self.keys.get(number % self.keys.len().max(1)).map_or("", String::as_str)
-    }
 }
 
 /// What happened so far.
@@ -123,17 +138,18 @@ pub(crate) struct Counted {
 impl Load {
     /// Starts `in_flight` calls, each on a connection of its own, or on HTTP/2 by fours.
     pub(crate) fn start(target: &Target, in_flight: usize) -> Done<Self> {
+        Self::start_with(target, &Traffic::default(), in_flight)
+    }
+
+    /// The same with other traffic.
+    pub(crate) fn start_with(target: &Target, traffic: &Traffic, in_flight: usize) -> Done<Self> {
         let tally = Tally::new()?;
-        let per_connection = if target.protocol == Protocol::H2Tls { STREAMS } else { 1 };
-        for first in (0..in_flight).step_by(per_connection) {
-            let (target, tally) = (target.clone(), Rc::clone(&tally));
+        let (dial, plan) = (Dial::new(target, traffic), traffic.plan(Rc::clone(&target.keys))?);
+        for client in Client::several(&dial, &plan, in_flight, STREAMS) {
+            let tally = Rc::clone(&tally);
             tally.running.set(tally.running.get() + 1);
             spawn(async move {
-                let outcome = match target.protocol {
-                    Protocol::H2Tls => h2::connection(&target, first, STREAMS, &tally).await,
-                    _ => h1::connection(&target, first, &tally).await,
-                };
-                if let Err(error) = outcome {
+                if let Err(error) = repeat(client, &tally).await {
                     tally.failed(error);
                 }
                 tally.running.set(tally.running.get() - 1);
@@ -170,16 +186,28 @@ impl Load {
     }
 }
 
+/// Calls one after the other until the tally says stop; at least one.
+async fn repeat(mut client: Client, tally: &Tally) -> Done {
+    loop {
+        let begun = Instant::now();
+        client.call().await?;
+        tally.answered(begun.elapsed());
+        if tally.stopped() {
+            return Ok(());
+        }
+    }
+}
+
 /// One call, whose answer must be the expected one.
 pub(crate) async fn check(target: &Target) -> Done {
-    let tally = Tally::new()?;
-    tally.stop.set(true);
-    match target.protocol {
-        Protocol::H2Tls => h2::connection(target, 0, 1, &tally).await?,
-        _ => h1::connection(target, 0, &tally).await?,
+    check_with(target, &Traffic::default()).await
+}
+
+/// The same with other traffic: the first call of each of its clients to come.
+pub(crate) async fn check_with(target: &Target, traffic: &Traffic) -> Done {
+    let (dial, plan) = (Dial::new(target, traffic), traffic.plan(Rc::clone(&target.keys))?);
+    for mut client in Client::several(&dial, &plan, 1, 1) {
+        client.call().await?;
     }
-    if tally.requests.get() == 1 {
-        return Ok(());
-    }
-    Err(tally.first_error.take().unwrap_or_else(|| "no answer".to_owned()))
+    Ok(())
 }

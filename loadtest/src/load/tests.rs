@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::h1::{Answer, answer};
 use super::{Load, Protocol, Target, check};
-use crate::call::ANSWER;
 use crate::{floor, runtime, spawn, stub, tls};
 
 async fn listener() -> (TcpListener, SocketAddr) {
@@ -59,17 +57,4 @@ fn a_target_that_is_not_there_is_an_error_and_no_result() {
         assert_eq!(load.counted().errors, 2);
         load.stop().await.unwrap();
     });
-}
-
-#[test]
-fn answers_are_read_by_their_length() {
-    let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len());
-    let whole = answer(text.as_bytes()).unwrap().unwrap();
-    whole.expected().unwrap();
-    assert_eq!(answer(&text.as_bytes()[..text.len() - 1]), Ok(None));
-    assert_eq!(answer(b"HTTP/1.1 200"), Ok(None));
-    assert!(answer(format!("{text}x").as_bytes()).is_err());
-    assert!(answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
-    assert!(Answer { status: 403, body: ANSWER.as_bytes() }.expected().is_err());
-    assert!(Answer { status: 200, body: b"{}" }.expected().is_err());
 }

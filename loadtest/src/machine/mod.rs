@@ -1,7 +1,7 @@
 //! What the kernel says: which cores there are, how busy they were, and what a process used.
-//!
-//! CPU time is that of the scheduler in nanoseconds (`/proc/PID/task/TID/schedstat`), user and
-//! system together; the clock ticks of `/proc/PID/stat` are too coarse for short rounds.
+
+mod counters;
+mod process;
 
 use std::fs;
 use std::time::Duration;
@@ -9,6 +9,8 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
+pub(crate) use self::counters::Counters;
+pub(crate) use self::process::{Figures, figures, resident};
 use crate::Done;
 
 /// The two cores that a measurement takes.
@@ -37,25 +39,10 @@ pub(crate) fn pin(core: usize) -> Done {
     sched_setaffinity(None, &only).map_err(|error| format!("core {core} cannot be taken: {error}"))
 }
 
-/// CPU time of all threads of a process.
-pub(crate) fn cpu_time(pid: u32) -> Done<Duration> {
-    let folder = format!("/proc/{pid}/task");
-    let unreadable = |error: std::io::Error| format!("{folder}: {error}; is /proc there?");
-    let mut total = 0;
-    for thread in fs::read_dir(&folder).map_err(unreadable)?.flatten() {
-        let text = fs::read_to_string(thread.path().join("schedstat")).map_err(unreadable)?;
-        let first = text.split_ascii_whitespace().next().and_then(|number| number.parse::<u64>().ok());
-        total += first.ok_or_else(|| format!("{folder}: schedstat holds no number"))?;
-    }
-    Ok(Duration::from_nanos(total))
-}
-
-/// Resident memory of a process, in bytes.
-pub(crate) fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
+/// The core that this thread is kept to, where it is one.
+pub(crate) fn only_core() -> Option<usize> {
+    let allowed = sched_getaffinity(None).ok().filter(|allowed| allowed.count() == 1)?;
+    (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core))
 }
 
 /// A core's clock ticks: busy and all.
@@ -105,24 +92,5 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
             kernel: format!("Linux {}", kernel.trim()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Ticks, cpu_time, resident};
-
-    #[test]
-    fn this_process_uses_time_and_memory() {
-        let (before, ticks) = (cpu_time(std::process::id()).unwrap(), Ticks::of(0));
-        let begun = std::time::Instant::now();
-        let mut spent = 0_u64;
-        while begun.elapsed().as_millis() < 50 {
-            spent = std::hint::black_box(spent + 1);
-        }
-        assert!(cpu_time(std::process::id()).unwrap() > before);
-        assert!(resident(std::process::id()) > 100_000);
-        assert!((0.0..=1.0).contains(&Ticks::of(0).busy_since(ticks)));
-        assert!(cpu_time(u32::MAX).is_err());
     }
 }

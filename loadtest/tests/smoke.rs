@@ -1,0 +1,127 @@
+//! Every command that measures, run once for about a second: it works, ends, and leaves figures.
+//!
+//! No time is asserted: whatever else the machine does must not fail a test.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says where")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard};
+
+use serde_json::Value;
+
+/// A measurement has both cores for itself; a second one beside it would only slow both.
+static CORES: Mutex<()> = Mutex::new(());
+
+fn cores() -> MutexGuard<'static, ()> {
+    // A test that failed has left nothing behind that the next could meet.
+    CORES.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The gateway: the one that is named, or the one that is built beside this program.
+fn gateway() -> PathBuf {
+    if let Some(named) = std::env::var_os("TOLLGATE_TEST_PROGRAM") {
+        return named.into();
+    }
+    let built = Path::new(env!("CARGO_BIN_EXE_loadtest")).with_file_name("tollgate");
+    if !built.exists() {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "tollgate", "--bin", "tollgate"]);
+        assert!(build.status().unwrap().success());
+    }
+    built
+}
+
+fn loadtest(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_loadtest")).args(arguments).output().unwrap()
+}
+
+/// Runs a command with one round of one second, and gives its report.
+fn measured(command: &str, arguments: &[&str]) -> Value {
+    let _both = cores();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    let (gateway, json) = (gateway().display().to_string(), file.display().to_string());
+    let brief = ["--gateway", &gateway, "--json", &json, "--rounds", "1", "--seconds", "1"];
+    let output = loadtest(&[&[command], &brief[..], arguments].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+/// The targets that have a valid cell with this protocol.
+fn valid<'r>(report: &'r Value, protocol: &str) -> Vec<&'r str> {
+    let cells = report["cells"].as_array().unwrap().iter();
+    let valid = cells.filter(|cell| cell["protocol"] == protocol && cell["valid"] == true);
+    valid.map(|cell| cell["target"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn overhead_with_all_its_parts() {
+    let parts = ["--protocols", "h1", "--latency", "--handshakes", "--idle-connections", "20"];
+    let report = measured("overhead", &parts);
+    assert_eq!(valid(&report, "h1"), ["floor", "tollgate"]);
+    for kind in ["handshake-full", "handshake-resumed"] {
+        assert_eq!(valid(&report, kind), ["bare-server", "floor", "tollgate"]);
+    }
+    // Whether the generator kept up is the machine's affair; that each was tried is not.
+    let latency = report["latency"].as_array().unwrap().iter().map(|row| row["target"].as_str().unwrap());
+    assert_eq!(latency.collect::<Vec<_>>(), ["floor", "tollgate", "direct"]);
+    let memory = report["memory"].as_array().unwrap();
+    let last = memory.iter().map(|curve| curve["points"].as_array().unwrap().last().unwrap());
+    assert!(memory.len() == 2 && last.clone().all(|point| point["connections"] == 20), "{memory:?}");
+}
+
+#[test]
+fn compare_with_the_peers_that_are_installed_and_one_that_is_described() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets/example.toml").display().to_string();
+    let report = measured("compare", &["--protocols", "h1,h2-tls", "--target", &example]);
+    assert!(valid(&report, "h1").contains(&"relay"), "{report:#}");
+    let valid = valid(&report, "h2-tls");
+    for target in ["floor", "tollgate", "example"] {
+        assert!(valid.contains(&target), "{report:#}");
+    }
+    let missing = |name: &str| {
+        let sentence = format!("{name} was not found");
+        report["notes"].as_array().is_some_and(|notes| notes.iter().any(|note| *note == *sentence))
+    };
+    for peer in ["nginx", "haproxy", "envoy"] {
+        assert!(valid.contains(&peer) != missing(peer), "{peer}: {report:#}");
+    }
+}
+
+#[test]
+fn a_limit_that_is_exceeded_fails_the_run_after_the_figures() {
+    let _both = cores();
+    let gateway = gateway().display().to_string();
+    let brief = ["--rounds", "1", "--seconds", "1", "--protocols", "h1", "--max-ratio", "0.01"];
+    let output = loadtest(&[&["overhead", "--gateway", &gateway], &brief[..]].concat());
+    let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success() && said.contains("above the limit of 0.01"), "{said}");
+    assert!(told.contains("tollgate"), "{told}");
+}
+
+#[test]
+fn a_peer_that_is_asked_for_and_not_there_is_an_error_that_says_what_to_do() {
+    let output = loadtest(&["compare", "--gateway", "tollgate", "--peers", "nginx", "--nginx", "/no/such"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("/no/such: no such program"), "{said}");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let help = String::from_utf8(loadtest(&["--help"]).stdout).unwrap();
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let names: Vec<&str> = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| {
+            line.strip_prefix("  ")?.split(' ').next().filter(|name| !["", "help"].contains(name))
+        })
+        .collect();
+    assert!(names.len() >= 4, "{names:?}");
+    for name in names {
+        let output = loadtest(&[name, "--help"]);
+        assert!(output.status.success() && output.stdout.len() > 100, "{name}");
+    }
+}
