@@ -10,7 +10,7 @@ use crate::measurement::{Measurement, Parts};
 use crate::peers::{Known, Peer};
 use crate::report::{ReportFiles, TargetInfo, TargetKind};
 use crate::rounds::Extent;
-use crate::{Done, idle, latency, overhead};
+use crate::{Done, idle, overhead};
 
 /// `loadtest compare`
 #[derive(clap::Args)]
@@ -57,24 +57,28 @@ pub(crate) fn run(options: &Options) -> Done {
     idle::allow(options.parts.idle_connections)?;
     let lineup = Lineup::new(&options.gateway, options.extent.connections, options.parts.idle_connections)?;
     for peer in &peers {
-        println!("{:<18} {}", peer.name, peer.version);
+        println!("{:<18} {}, {}", peer.name, peer.version, peer.settings);
     }
     for name in &missing {
         println!("{name:<18} not found");
     }
-    let measurement =
-        Measurement { lineup: &lineup, peers: &peers, extent: &options.extent, parts: &options.parts };
+    let measurement = Measurement {
+        lineup: &lineup,
+        peers: &peers,
+        extent: &options.extent,
+        parts: &options.parts,
+        relay: true,
+    };
     println!("this takes about {:.0} minutes\n", (measurement.estimate().as_secs_f64() / 60.0).ceil());
     let mut report = measurement.report(machine)?;
     report.targets.extend(peers.iter().map(|peer| TargetInfo {
         name: peer.name.clone(),
         kind: TargetKind::Peer,
         version: Some(peer.version.clone()),
-        settings: None,
+        settings: Some(peer.settings.clone()),
     }));
     report.notes.extend(missing.iter().map(|name| format!("{name} was not found")));
     println!("{}", report.table());
-    println!("{}", latency::table(&report.latency));
     for note in &report.notes {
         println!("{note}");
     }

@@ -73,14 +73,13 @@ impl Handshakes {
         let (meter, before) = (Meter::start(contender, cores)?, tally.count.get());
         sleep(length).await;
         let sample = meter.stop(tally.count.get() - before)?;
-        let rss = contender.server()?.resident();
         tally.stop.set(true);
         while tally.running.get() > 0 {
             // Each ends within the time that a connection has.
             sleep(Duration::from_millis(5)).await;
         }
         let error = tally.error.borrow_mut().take();
-        error.map_or(Ok(Sample { p50_us: f64::NAN, rss, ..sample }), Err)
+        error.map_or(Ok(Sample { p50_us: f64::NAN, ..sample }), Err)
     }
 }
 

@@ -58,30 +58,3 @@ fn told(target: &str, protocol: Protocol, rate: f64, outcome: Done<Vec<Measured>
         None => latency,
     }
 }
-
-/// A line for each target: the figures, and what lies between them and the direct ones.
-pub(crate) fn table(latency: &[Latency]) -> String {
-    if latency.is_empty() {
-        return String::new();
-    }
-    let mut text = format!(
-        "{:<18} {:<17} {:>9} {:>8} {:>8} {:>10} {:>10}\n",
-        "target", "protocol", "rate /s", "p50 µs", "p99 µs", "added p50", "added p99"
-    );
-    for row in latency {
-        let figure = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), |us| format!("{us:.0}"));
-        let (own, added) = (Some(row.percentiles).filter(|_| row.valid), row.added_over_direct);
-        text.push_str(&format!(
-            "{:<18} {:<17} {:>9.0} {:>8} {:>8} {:>10} {:>10}{}\n",
-            row.target,
-            row.protocol.name(),
-            row.rate,
-            figure(own.map(|own| own.p50)),
-            figure(own.map(|own| own.p99)),
-            figure(added.map(|added| added.p50)),
-            figure(added.map(|added| added.p99)),
-            row.why_not.as_ref().map_or_else(String::new, |why| format!("  no result: {why}")),
-        ));
-    }
-    text
-}

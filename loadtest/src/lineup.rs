@@ -12,13 +12,18 @@ use tempfile::TempDir;
 use crate::fixture::Fixture;
 use crate::load::{Protocol, Target};
 use crate::machine::{self, Cores};
-use crate::peers::{Peer, Place};
+use crate::peers::{Peer, Place, version};
 use crate::registry::Registry;
+use crate::report::{TargetInfo, TargetKind};
 use crate::server::{Program, Server, free_address};
 use crate::{Done, tls};
 
 /// The proxy that checks nothing; every ratio is against it.
 pub(crate) const FLOOR: &str = "floor";
+/// What copies bytes and looks at none; plaintext HTTP/1.1 alone, as it knows no TLS.
+pub(crate) const RELAY: &str = "relay";
+/// What accepts TLS and answers itself; handshakes are compared with its.
+pub(crate) const BARE_SERVER: &str = "bare-server";
 /// What all this is about.
 pub(crate) const GATEWAY: &str = "tollgate";
 
@@ -71,12 +76,28 @@ impl Lineup {
         let upstream = self.stub.address.to_string();
         let mut program = Program::new(&self.own, &["bare-proxy", "--upstream", &upstream]);
         if protocol != Protocol::H1 {
-            let (certificate, key) = (self.fixture.certificate(), self.fixture.key_file());
-            let files =
-                ["--certificate", &certificate.display().to_string(), "--key", &key.display().to_string()];
-            program.arguments.extend(files.map(str::to_owned));
+            program.arguments.extend(self.certificate_arguments());
         }
         self.announced(FLOOR, protocol, &program)
+    }
+
+    /// The relay.
+    pub(crate) fn relay(&self) -> Done<Contender> {
+        let upstream = self.stub.address.to_string();
+        self.announced(RELAY, Protocol::H1, &Program::new(&self.own, &["relay", "--upstream", &upstream]))
+    }
+
+    /// The bare server of TLS.
+    pub(crate) fn bare_server(&self) -> Done<Contender> {
+        let mut program = Program::new(&self.own, &["bare-server"]);
+        program.arguments.extend(self.certificate_arguments());
+        self.announced(BARE_SERVER, Protocol::H1Tls, &program)
+    }
+
+    fn certificate_arguments(&self) -> [String; 4] {
+        let (certificate, key) = (self.fixture.certificate(), self.fixture.key_file());
+        let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+        ["--certificate".to_owned(), certificate, "--key".to_owned(), key]
     }
 
     /// The gateway, with one worker.
@@ -131,6 +152,25 @@ impl Lineup {
         let config = self.fixture.config(Protocol::H1);
         let folder = config.parent().unwrap_or(Path::new("."));
         Registry::new(&self.gateway, &config).fill(count, folder)
+    }
+
+    /// What of this house can take part.
+    pub(crate) fn own_targets(&self) -> Vec<TargetInfo> {
+        let gateway = version(&self.gateway, "--version");
+        [
+            (FLOOR, TargetKind::Floor, None, "a reverse proxy on hyper that checks nothing"),
+            (RELAY, TargetKind::Floor, None, "copies bytes, a connection upstream for each client's"),
+            (BARE_SERVER, TargetKind::Floor, None, "rustls on a socket, for handshakes alone"),
+            (GATEWAY, TargetKind::Gateway, Some(gateway), "one worker, every check on"),
+            (DIRECT, TargetKind::Direct, None, "the upstream itself, in plaintext with every protocol"),
+        ]
+        .map(|(name, kind, version, settings)| TargetInfo {
+            name: name.to_owned(),
+            kind,
+            version,
+            settings: Some(settings.to_owned()),
+        })
+        .into()
     }
 
     /// The certificate of all targets.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::handshakes::Handshakes;
-use crate::lineup::{Contender, GATEWAY, Lineup};
+use crate::lineup::{BARE_SERVER, Contender, FLOOR, GATEWAY, Lineup};
 use crate::load::Protocol;
 use crate::machine::Machine;
 use crate::peers::Peer;
@@ -28,7 +28,8 @@ pub(crate) struct Parts {
     /// Requests per second of the open loop; no target should be busy with it.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     rate: u32,
-    /// Also full and resumed TLS 1.3 handshakes: CPU per connection.
+    /// Also full and resumed TLS 1.3 handshakes (X25519, P-256): CPU per connection, beside a bare
+    /// rustls server.
     #[arg(long)]
     handshakes: bool,
     /// Also memory for so many idle TLS connections; 0 for none.
@@ -42,6 +43,8 @@ pub(crate) struct Measurement<'m> {
     pub(crate) peers: &'m [Peer],
     pub(crate) extent: &'m Extent,
     pub(crate) parts: &'m Parts,
+    /// Whether the relay takes part.
+    pub(crate) relay: bool,
 }
 
 impl Measurement<'_> {
@@ -54,7 +57,8 @@ impl Measurement<'_> {
     }
 
     fn targets(&self, protocol: Protocol) -> usize {
-        OWN + self.peers.iter().filter(|peer| peer.speaks(protocol)).count()
+        let relay = usize::from(self.relay && protocol == Protocol::H1);
+        OWN + relay + self.peers.iter().filter(|peer| peer.speaks(protocol)).count()
     }
 
     /// Cells of all rounds.
@@ -64,12 +68,13 @@ impl Measurement<'_> {
         // The same, and the upstream itself.
         let paced = if self.parts.latency { saturated + spoken.len() } else { 0 };
         let kinds = if self.parts.handshakes { HANDSHAKES.len() } else { 0 };
-        (saturated + paced + kinds * self.targets(Protocol::H1Tls)) * usize::from(self.extent.count())
+        (saturated + paced + kinds * (self.targets(Protocol::H1Tls) + 1)) * usize::from(self.extent.count())
     }
 
     /// Makes it.
     pub(crate) fn report(&self, machine: Machine) -> Done<Report> {
         let mut report = Report::new(machine, Vec::new());
+        report.targets = self.lineup.own_targets();
         let progress = Progress::new(self.steps(), self.extent.cell());
         for protocol in &self.extent.protocols {
             self.spoken(*protocol, &progress, &mut report)?;
@@ -81,12 +86,22 @@ impl Measurement<'_> {
             self.idle(&mut report)?;
         }
         progress.done();
+        let (cells, latency, memory) = (&report.cells, &report.latency, &report.memory);
+        report.targets.retain(|target| {
+            let name = &target.name;
+            cells.iter().any(|cell| cell.target == *name)
+                || latency.iter().any(|row| row.target == *name)
+                || memory.iter().any(|curve| curve.target == *name)
+        });
         Ok(report)
     }
 
-    /// Floor, gateway, and the peers that start; what is said of the others goes to the notes.
+    /// Floor, gateway, relay where it can be, and the peers that start; what is said of the others goes to the notes.
     fn contenders(&self, protocol: Protocol, report: &mut Report) -> Done<Vec<Contender>> {
         let mut contenders = vec![self.lineup.floor(protocol)?, self.lineup.gateway(protocol)?];
+        if self.relay && protocol == Protocol::H1 {
+            contenders.push(self.lineup.relay()?);
+        }
         for peer in self.peers.iter().filter(|peer| peer.speaks(protocol)) {
             match self.lineup.peer(peer, protocol) {
                 Ok(contender) => contenders.push(contender),
@@ -116,7 +131,9 @@ impl Measurement<'_> {
     }
 
     fn handshakes(&self, progress: &Progress, report: &mut Report) -> Done {
-        let contenders = self.contenders(Protocol::H1Tls, report)?;
+        // The first is what the others are compared with: of TLS, this is the floor.
+        let mut contenders = vec![self.lineup.bare_server()?];
+        contenders.extend(self.contenders(Protocol::H1Tls, report)?);
         let (cores, certificate) = (self.lineup.cores, self.lineup.certificate());
         for kind in HANDSHAKES {
             let outcomes = runtime()?.block_on(self.extent.interleave(
@@ -149,7 +166,7 @@ impl Measurement<'_> {
 
 /// Whether a measurement without it is none.
 fn needed(target: &str) -> bool {
-    [crate::lineup::FLOOR, GATEWAY].contains(&target)
+    [FLOOR, BARE_SERVER, GATEWAY].contains(&target)
 }
 
 /// Once: a peer that does not start says so in every part.
@@ -163,7 +180,7 @@ fn failed(target: &str, with: &str, said: &str) -> String {
     format!("{target} with {with} has no figures: {said}")
 }
 
-/// Cells of all targets; the first is the floor.
+/// Cells of all targets; ratios are against the first.
 fn cells(
     protocol: &str,
     contenders: &[Contender],

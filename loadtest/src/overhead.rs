@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
+
 use crate::lineup::{GATEWAY, Lineup};
+use crate::load::Protocol;
 use crate::machine::Machine;
 use crate::measurement::{Measurement, Parts};
 use crate::report::{Report, ReportFiles};
 use crate::rounds::Extent;
-use crate::{Done, idle, latency};
+use crate::{Done, idle};
 
 /// `loadtest overhead`
 #[derive(clap::Args)]
@@ -32,11 +35,15 @@ pub(crate) fn run(options: &Options) -> Done {
     let machine = Machine::here();
     idle::allow(options.parts.idle_connections)?;
     let lineup = Lineup::new(&options.gateway, options.extent.connections, options.parts.idle_connections)?;
-    let measurement =
-        Measurement { lineup: &lineup, peers: &[], extent: &options.extent, parts: &options.parts };
+    let measurement = Measurement {
+        lineup: &lineup,
+        peers: &[],
+        extent: &options.extent,
+        parts: &options.parts,
+        relay: false,
+    };
     let report = measurement.report(machine)?;
     println!("{}", report.table());
-    println!("{}", latency::table(&report.latency));
     for note in &report.notes {
         println!("{note}");
     }
@@ -52,7 +59,8 @@ pub(crate) fn judge(report: &Report, max_ratio: Option<f64>) -> Done {
             return Err(format!("{target} with {protocol} had errors: no result"));
         }
         let ratio = cell.ratio_to_floor.unwrap_or(f64::INFINITY);
-        if let Some(limit) = max_ratio.filter(|limit| cell.target == GATEWAY && ratio > *limit) {
+        let limited = cell.target == GATEWAY && Protocol::from_str(protocol, false).is_ok();
+        if let Some(limit) = max_ratio.filter(|limit| limited && ratio > *limit) {
             return Err(format!(
                 "{protocol}: {ratio:.3} times the floor's CPU, above the limit of {limit:.2}"
             ));

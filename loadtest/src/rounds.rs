@@ -12,9 +12,10 @@ use tokio::time::sleep;
 use crate::Done;
 use crate::lineup::Contender;
 use crate::load::{Load, Protocol, check};
-use crate::machine::{Cores, Ticks};
+use crate::machine::{Cores, Figures, Ticks};
 use crate::progress::Progress;
 use crate::report::Sample;
+use crate::server::Server;
 
 /// Load before each cell that is not counted: connections, caches, allocator.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(400);
@@ -87,7 +88,6 @@ impl Extent {
     /// One cell of a closed loop: what a request costs while the target's core is full.
     pub(crate) async fn saturated(&self, contender: &Contender, cores: Cores) -> Done<Sample> {
         check(&contender.target).await?;
-        let server = contender.server()?;
         let load = Load::start(&contender.target, usize::from(self.connections))?;
         sleep(WARM_UP).await;
         load.begin();
@@ -95,20 +95,19 @@ impl Extent {
         sleep(self.length()).await;
         let counted = load.counted();
         let sample = meter.stop(counted.requests)?;
-        let rss = server.resident();
         load.stop().await?;
         if let Some(error) = counted.first_error {
             return Err(error);
         }
-        Ok(Sample { p50_us: counted.p50_us, rss, errors: counted.errors, ..sample })
+        Ok(Sample { p50_us: counted.p50_us, errors: counted.errors, ..sample })
     }
 }
 
 /// What a target and both cores spend from a moment on.
 pub(crate) struct Meter<'c> {
-    contender: &'c Contender,
+    server: &'c Server,
     cores: Cores,
-    cpu: Duration,
+    before: Figures,
     ticks: [Ticks; 2],
     begun: Instant,
 }
@@ -116,22 +115,36 @@ pub(crate) struct Meter<'c> {
 impl<'c> Meter<'c> {
     /// Begins to count.
     pub(crate) fn start(contender: &'c Contender, cores: Cores) -> Done<Self> {
+        let server = contender.server()?;
         let ticks = [cores.target, cores.load].map(Ticks::of);
-        Ok(Self { contender, cores, cpu: contender.server()?.cpu_time()?, ticks, begun: Instant::now() })
+        Ok(Self { server, cores, before: server.figures()?, ticks, begun: Instant::now() })
     }
 
     /// What each of `count` things cost.
     pub(crate) fn stop(self, count: u64) -> Done<Sample> {
-        let took = self.begun.elapsed();
-        let cpu = self.contender.server()?.cpu_time()?.saturating_sub(self.cpu);
+        let (took, before) = (self.begun.elapsed(), &self.before);
+        let after = self.server.figures()?;
         let [target, load] = self.ticks;
         // Below 2^32 for any run that the options allow.
-        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX)).max(1.0);
+        let figure = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let count = figure(count).max(1.0);
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / count;
+        let divided = after.divided_since(before);
+        let switches = [
+            after.voluntary_switches.saturating_sub(before.voluntary_switches),
+            after.involuntary_switches.saturating_sub(before.involuntary_switches),
+        ];
         Ok(Sample {
-            cpu_us: cpu.as_secs_f64() * 1e6 / count,
+            cpu_us: each(after.cpu.saturating_sub(before.cpu)),
             per_second: count / took.as_secs_f64(),
             target_busy: Ticks::of(self.cores.target).busy_since(target),
             load_busy: Ticks::of(self.cores.load).busy_since(load),
+            user_us: divided.map(|(user, _)| each(user)),
+            system_us: divided.map(|(_, system)| each(system)),
+            context_switches: Some(switches.map(figure).iter().sum::<f64>() / count),
+            rss: after.resident,
+            idle_rss: Some(self.server.idle_rss),
+            peak_rss: Some(after.peak),
             ..Sample::default()
         })
     }

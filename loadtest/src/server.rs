@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::machine::Cores;
+use crate::machine::{Cores, Figures};
 use crate::{Done, machine};
 
 /// Time that a server has to listen.
@@ -121,12 +121,14 @@ impl Server {
         self.child.id()
     }
 
-    /// CPU time of its whole tree: some peers work in children of a master.
-    pub(crate) fn cpu_time(&self) -> Done<Duration> {
-        tree(self.pid()).into_iter().map(machine::cpu_time).sum()
+    /// What its whole tree used: some peers work in children of a master. Pages that processes
+    /// share count in each.
+    pub(crate) fn figures(&self) -> Done<Figures> {
+        let own = machine::figures(self.pid())?;
+        tree(self.pid()).into_iter().skip(1).try_fold(own, |sum, child| Ok(sum.and(machine::figures(child)?)))
     }
 
-    /// Resident memory of its whole tree, in bytes; pages that processes share count in each.
+    /// Resident memory of its whole tree, in bytes, counted likewise.
     pub(crate) fn resident(&self) -> u64 {
         tree(self.pid()).into_iter().map(machine::resident).sum()
     }
@@ -235,7 +237,8 @@ mod tests {
         let processes = tree(server.pid());
         assert_eq!(processes.len(), 3, "{processes:?}");
         assert!(server.resident() > machine::resident(server.pid()));
-        assert!(server.cpu_time().unwrap() >= machine::cpu_time(server.pid()).unwrap());
+        let (all, own) = (server.figures().unwrap(), machine::figures(server.pid()).unwrap());
+        assert!(all.descriptors > own.descriptors && all.cpu >= own.cpu);
         drop(server);
         let gone = || processes.iter().all(|pid| machine::resident(*pid) == 0);
         // They are killed, but not our children: the kernel takes a moment.

@@ -62,7 +62,7 @@ fn overhead_with_all_its_parts() {
     let report = measured("overhead", &parts);
     assert_eq!(valid(&report, "h1"), ["floor", "tollgate"]);
     for kind in ["handshake-full", "handshake-resumed"] {
-        assert!(valid(&report, kind).contains(&"tollgate"), "{report:#}");
+        assert_eq!(valid(&report, kind), ["bare-server", "floor", "tollgate"]);
     }
     // Whether the generator kept up is the machine's affair; that each was tried is not.
     let latency = report["latency"].as_array().unwrap().iter().map(|row| row["target"].as_str().unwrap());
@@ -75,7 +75,8 @@ fn overhead_with_all_its_parts() {
 #[test]
 fn compare_with_the_peers_that_are_installed_and_one_that_is_described() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets/example.toml").display().to_string();
-    let report = measured("compare", &["--protocols", "h2-tls", "--target", &example]);
+    let report = measured("compare", &["--protocols", "h1,h2-tls", "--target", &example]);
+    assert!(valid(&report, "h1").contains(&"relay"), "{report:#}");
     let valid = valid(&report, "h2-tls");
     for target in ["floor", "tollgate", "example"] {
         assert!(valid.contains(&target), "{report:#}");

@@ -10,7 +10,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 pub(crate) use self::counters::Counters;
-pub(crate) use self::process::{Figures, cpu_time, figures, resident};
+pub(crate) use self::process::{Figures, figures, resident};
 use crate::Done;
 
 /// The two cores that a measurement takes.

@@ -81,6 +81,19 @@ pub(crate) fn figures(pid: u32) -> Done<Figures> {
 }
 
 impl Figures {
+    /// Of two processes that do one thing together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu + other.cpu,
+            ticks: (self.ticks.0 + other.ticks.0, self.ticks.1 + other.ticks.1),
+            resident: self.resident + other.resident,
+            peak: self.peak + other.peak,
+            voluntary_switches: self.voluntary_switches + other.voluntary_switches,
+            involuntary_switches: self.involuntary_switches + other.involuntary_switches,
+            descriptors: self.descriptors + other.descriptors,
+        }
+    }
+
     /// Of the CPU time since `before`, user and system apart; none where it was less than a
     /// clock tick.
     pub(crate) fn divided_since(&self, before: &Self) -> Option<(Duration, Duration)> {

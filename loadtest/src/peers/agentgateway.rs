@@ -10,6 +10,8 @@ use super::{Place, write};
 use crate::Done;
 use crate::call::PATH;
 
+/// What differs from its defaults.
+pub(super) const SETTINGS: &str = "one worker, no access log, API keys checked strictly, TLS 1.3 alone";
 /// The members of the schema that are used here, as it writes them but for the marks of choices.
 #[cfg(test)]
 pub(super) const MEMBERS: [&str; 18] = [

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::{Place, write};
 use crate::Done;
 
+/// What differs from its defaults.
+pub(super) const SETTINGS: &str = "one worker, no access log, no request id, no header of its own, limits that are never met, TLS 1.3 alone";
 /// Beyond anything a run does: envoy's own limit of 1,024 connections and requests would count.
 const NEVER_MET: u32 = 1_000_000;
 

@@ -3,6 +3,8 @@
 use super::{Place, write};
 use crate::{Done, tls};
 
+/// What differs from its defaults.
+pub(super) const SETTINGS: &str = "one thread, no log, http-reuse always, TLS 1.3 alone";
 /// Connections beyond those that are meant, so that a check finds a place.
 const SPARE: u32 = 512;
 

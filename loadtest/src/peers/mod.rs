@@ -70,14 +70,15 @@ impl Known {
         }
     }
 
-    fn targets(self) -> &'static [(&'static str, Prepare)] {
+    /// Names of targets, how each is prepared, and what is set.
+    fn targets(self) -> &'static [(&'static str, Prepare, &'static str)] {
         match self {
-            Self::Nginx => &[("nginx", nginx::prepare)],
-            Self::Haproxy => &[("haproxy", haproxy::prepare)],
-            Self::Envoy => &[("envoy", envoy::prepare)],
+            Self::Nginx => &[("nginx", nginx::prepare, nginx::SETTINGS)],
+            Self::Haproxy => &[("haproxy", haproxy::prepare, haproxy::SETTINGS)],
+            Self::Envoy => &[("envoy", envoy::prepare, envoy::SETTINGS)],
             Self::Agentgateway => &[
-                ("agentgateway-http", agentgateway::prepare_http),
-                ("agentgateway-mcp", agentgateway::prepare_mcp),
+                ("agentgateway-http", agentgateway::prepare_http, agentgateway::SETTINGS),
+                ("agentgateway-mcp", agentgateway::prepare_mcp, agentgateway::SETTINGS),
             ],
         }
     }
@@ -100,9 +101,10 @@ impl Known {
     /// Its targets, all of one program.
     pub(crate) fn peers(self, path: &Path) -> Vec<Peer> {
         let version = version(path, if self == Self::Nginx { "-v" } else { "--version" });
-        let peer = |&(name, prepare): &(&str, Prepare)| Peer {
+        let peer = |&(name, prepare, settings): &(&str, Prepare, &str)| Peer {
             name: name.to_owned(),
             version: version.clone(),
+            settings: settings.to_owned(),
             kind: Kind::Known { path: path.to_owned(), prepare },
         };
         self.targets().iter().map(peer).collect()
@@ -111,7 +113,7 @@ impl Known {
 
 /// What a program says that it is: the first line that it prints, on either stream, without the
 /// place where it lies.
-fn version(path: &Path, flag: &str) -> String {
+pub(crate) fn version(path: &Path, flag: &str) -> String {
     let said = Command::new(path).arg(flag).stdin(Stdio::null()).output();
     let said = said.map(|said| [said.stdout, said.stderr].concat()).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
@@ -123,6 +125,8 @@ fn version(path: &Path, flag: &str) -> String {
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) version: String,
+    /// What differs from the program's defaults.
+    pub(crate) settings: String,
     kind: Kind,
 }
 
@@ -135,8 +139,12 @@ impl Peer {
     /// One that a file describes.
     pub(crate) fn described(file: &Path) -> Done<Self> {
         let described = Described::read(file)?;
-        let version = format!("as {} says", file.display());
-        Ok(Self { name: described.name().to_owned(), version, kind: Kind::Described(Box::new(described)) })
+        Ok(Self {
+            name: described.name().to_owned(),
+            version: "version unknown".to_owned(),
+            settings: format!("as {} describes it", file.display()),
+            kind: Kind::Described(Box::new(described)),
+        })
     }
 
     /// Whether it can be spoken to in this way.

@@ -3,6 +3,8 @@
 use super::{Place, write};
 use crate::Done;
 
+/// What differs from its defaults.
+pub(super) const SETTINGS: &str = "one worker, no access log, kept connections on both sides, TLS 1.3 alone";
 /// More requests on a connection than any run makes: nginx closes one after 1,000.
 const REQUESTS: u32 = 2_000_000_000;
 /// Connections beyond those of clients and upstream: listeners, and a few to spare.

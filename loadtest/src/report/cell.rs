@@ -31,6 +31,8 @@ pub(crate) struct Sample {
     pub(crate) instructions: Option<f64>,
     /// The most that was resident since the target started, in bytes.
     pub(crate) peak_rss: Option<u64>,
+    /// When the target had just begun to listen, in bytes.
+    pub(crate) idle_rss: Option<u64>,
 }
 
 /// One target with one protocol, all rounds.
@@ -59,6 +61,8 @@ pub(crate) struct Cell {
     pub(crate) rss_bytes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) peak_rss_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) idle_rss_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) context_switches_per_request: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,6 +139,7 @@ impl Cell {
             p99_us: None,
             rss_bytes: samples.iter().map(|sample| sample.rss).max().unwrap_or(0),
             peak_rss_bytes: samples.iter().filter_map(|sample| sample.peak_rss).max(),
+            idle_rss_bytes: samples.iter().filter_map(|sample| sample.idle_rss).max(),
             context_switches_per_request: known(samples, |sample| sample.context_switches),
             instructions_per_request: known(samples, |sample| sample.instructions),
             core_busy: CoreBusy {

@@ -48,13 +48,17 @@ fn costs() -> Vec<Column<Cell>> {
     vec![
         Column::figures("CPU µs", |cell: &Cell| of(cell, short(cell.cpu_us_per_request.median))),
         Column::figures("range", |cell| {
-            of(cell, range(cell.cpu_us_per_request.min, cell.cpu_us_per_request.max))
+            // One round has no range.
+            let cpu = &cell.cpu_us_per_request;
+            (cell.rounds > 1).then(|| range(cpu.min, cpu.max)).and_then(|range| of(cell, range))
         }),
         Column::detail("user µs", |cell| cell.user_us_per_request.and_then(|us| of(cell, short(us)))),
         Column::detail("system µs", |cell| cell.system_us_per_request.and_then(|us| of(cell, short(us)))),
         Column::figures("×\u{a0}floor", |cell| cell.ratio_to_floor.and_then(|times| of(cell, ratio(times)))),
         Column::detail("×\u{a0}range", |cell| {
-            cell.ratio_spread.and_then(|times| of(cell, format!("{}–{}", ratio(times.min), ratio(times.max))))
+            cell.ratio_spread
+                .filter(|_| cell.rounds > 1)
+                .and_then(|times| of(cell, format!("{}–{}", ratio(times.min), ratio(times.max))))
         }),
         Column::detail("instructions", |cell| {
             cell.instructions_per_request.and_then(|count| of(cell, decimals(count, 0)))
@@ -71,6 +75,7 @@ fn loads() -> Vec<Column<Cell>> {
         Column::figures("p50 µs", |cell| of(cell, short(cell.p50_us))),
         Column::figures("p99 µs", |cell| cell.p99_us.and_then(|us| of(cell, short(us)))),
         Column::figures("RSS MiB", |cell| (cell.rss_bytes > 0).then(|| mebibytes(cell.rss_bytes))),
+        Column::detail("idle RSS MiB", |cell| cell.idle_rss_bytes.map(mebibytes)),
         Column::detail("peak RSS MiB", |cell| cell.peak_rss_bytes.map(mebibytes)),
         Column::figures("cores busy %", |cell| {
             let busy = &cell.core_busy;

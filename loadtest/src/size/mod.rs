@@ -223,7 +223,7 @@ fn cost_figures(costs: &Costs, requests: &Requests) -> Vec<Figure> {
     let one = |name, value, unit| figure(name, Estimate::exactly(value), 1.0, unit);
     let mut figures = vec![
         figure("a request", costs.request, 1.0, "µs"),
-        figure("a worker with nothing to do", costs.worker, 100.0, "% of a core"),
+        figure("a worker, however few they are", costs.worker, 100.0, "% of a core"),
         figure("an idle connection", costs.connection_bytes, 1.0 / 1024.0, "KiB"),
         figure("an idle connection, CPU", costs.connection, 1.0, "µs per second"),
         figure("a key", costs.key_bytes, 1.0, "bytes"),
@@ -276,8 +276,16 @@ fn assumed(options: &Options, needed: &Needed, requests: &Requests) -> Vec<Strin
     if options.keys > MOST_KEYS {
         assumed.push(format!("memory of {} keys is that of {MOST_KEYS}, multiplied", options.keys));
     }
-    if let Some(said) = requests.refused.last() {
-        assumed.push(format!("cores are used less than allowed, for at {said}"));
+    match (requests.share, requests.refused.last()) {
+        (Share::Untold, Some(said)) => {
+            assumed.push(format!(
+                "cores may be used as far as the headroom lets them: no run could tell; at {said}"
+            ));
+        }
+        (_, Some(said)) => {
+            assumed.push(format!("cores are used less than the headroom lets them, for at {said}"))
+        }
+        (_, None) => {}
     }
     assumed
 }

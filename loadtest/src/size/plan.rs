@@ -56,7 +56,8 @@ pub(super) struct Asked {
 pub(super) struct Costs {
     /// Microseconds.
     pub(super) request: Estimate,
-    /// The part of a core that a worker takes with nothing to do.
+    /// The part of a core that a worker takes beside: one that is not full wakes up more often.
+    /// It holds between the two rates that were measured, not at rest.
     pub(super) worker: Estimate,
     pub(super) full_handshake: Estimate,
     pub(super) resumed_handshake: Estimate,

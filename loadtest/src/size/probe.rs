@@ -52,7 +52,7 @@ pub(super) enum Share {
 pub(super) struct Requests {
     /// Microseconds.
     pub(super) cost: Estimate,
-    /// The part of a core that a worker takes without any.
+    /// The part of a core that a worker takes beside them.
     pub(super) worker: Estimate,
     /// The most of a core that may be used so that the p99 holds.
     pub(super) share: Share,

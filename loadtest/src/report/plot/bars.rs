@@ -5,7 +5,7 @@
 
 use super::axis::Axis;
 use super::{Plot, TargetKind, WIDTH, kind, style};
-use crate::report::number::{range, ratio, short};
+use crate::report::number::{float, range, ratio, short};
 use crate::report::svg::{Anchor, Svg};
 use crate::report::table::cut;
 use crate::report::{Cell, Report};
@@ -18,6 +18,10 @@ const LEFT: f64 = 215.0;
 const RIGHT: f64 = 150.0;
 /// Room above the rows of a group.
 const HEAD: f64 = 34.0;
+/// Between a bar or a line and figures.
+const GAP: f64 = 10.0;
+/// Width of a letter in bold, in most fonts of this size rather less.
+const LETTER: f64 = 8.5;
 /// Letters of a name that fit on the left.
 const NAME: usize = 25;
 
@@ -71,7 +75,7 @@ impl Drawing<'_> {
 
     fn group(&mut self, cells: &[&Cell]) {
         let Some(first) = cells.first() else { return };
-        let (top, rows) = (self.top + HEAD, ROW * crate::report::number::float(cells.len() as u64));
+        let (top, rows) = (self.top + HEAD, ROW * float(cells.len() as u64));
         let ticks: Vec<f64> = self.axis.ticks.iter().map(|(tick, _)| self.x(*tick)).collect();
         for x in ticks {
             self.svg.line((x, top - 4.0), (x, top + rows), "grid");
@@ -132,18 +136,24 @@ impl Drawing<'_> {
         let Some(why) = cell.no_result() else {
             let cpu = cell.cpu_us_per_request;
             let (low, high, middle) = (self.x(cpu.min), self.x(cpu.max), y + ROW / 2.0);
-            self.svg.line((low, middle), (high, middle), "whisker");
-            for end in [low, high] {
-                self.svg.line((end, middle - 4.0), (end, middle + 4.0), "whisker");
+            // One round has no least and no most.
+            if cell.rounds > 1 {
+                self.svg.line((low, middle), (high, middle), "whisker");
+                for end in [low, high] {
+                    self.svg.line((end, middle - 4.0), (end, middle + 4.0), "whisker");
+                }
             }
             let times = cell.ratio_to_floor.map(|times| format!(" · {}×", ratio(times))).unwrap_or_default();
             let strong =
                 if kind(self.report, &cell.target) == TargetKind::Gateway { "value strong" } else { "value" };
             let figures = format!("{} µs{times}", short(cpu.median));
-            self.svg.text((high + 10.0, y + 18.0), Anchor::Start, strong, &figures);
+            let (left, width) = (high + GAP, LETTER * float(figures.chars().count() as u64));
+            // Not under the floor's line: beyond it.
+            let x = floor.filter(|floor| left < *floor && left + width > *floor - GAP / 2.0);
+            self.svg.text((x.map_or(left, |floor| floor + GAP), y + 18.0), Anchor::Start, strong, &figures);
             return;
         };
-        let x = floor.unwrap_or(LEFT) + 10.0;
+        let x = floor.unwrap_or(LEFT) + GAP;
         self.svg.text((x, y + 18.0), Anchor::Start, "aside", &format!("no result: {why}"));
     }
 
