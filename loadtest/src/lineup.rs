@@ -13,6 +13,7 @@ use crate::fixture::Fixture;
 use crate::load::{Protocol, Target};
 use crate::machine::{self, Cores};
 use crate::peers::{Peer, Place, version};
+use crate::registry::Registry;
 use crate::report::{TargetInfo, TargetKind};
 use crate::server::{Program, Server, free_address};
 use crate::{Done, tls};
@@ -142,6 +143,13 @@ impl Lineup {
     fn target(&self, address: SocketAddr, protocol: Protocol, keys: Rc<[String]>) -> Done<Target> {
         let tls = tls::client(&self.fixture.certificate(), protocol.alpn())?;
         Ok(Target { address, protocol, tls, keys })
+    }
+
+    /// Adds keys to the gateway's registry that nobody has.
+    pub(crate) fn fill(&self, count: u32) -> Done {
+        let config = self.fixture.config(Protocol::H1);
+        let folder = config.parent().unwrap_or(Path::new("."));
+        Registry::new(&self.gateway, &config).fill(count, folder)
     }
 
     /// What of this house can take part.
