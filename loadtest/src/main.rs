@@ -23,10 +23,14 @@ mod observed;
 mod overhead;
 mod peers;
 mod progress;
+mod registry;
 mod relay;
+mod replicas;
 mod report;
 mod rounds;
 mod server;
+mod size;
+mod soak;
 mod stub;
 mod tls;
 mod traffic;
@@ -42,9 +46,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The sentence for the person, where something failed.
 type Done<T = ()> = Result<T, String>;
 
+/// Where to begin.
+const START: &str = "\
+Begin with:
+  cargo build --release --workspace --bins
+  target/release/loadtest overhead --gateway target/release/tollgate
+  target/release/loadtest compare --gateway target/release/tollgate --html compare.html
+
+Two cores are needed, and nothing else should run on them. docs/BENCHMARKS.md has the method.";
+
 /// Measures what a call through the gateway costs, beside a bare proxy under the same load.
 #[derive(Parser)]
-#[command(name = "loadtest", version)]
+#[command(name = "loadtest", version, after_help = START)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -58,6 +71,14 @@ enum Command {
     /// The gateway beside the floor and other gateways: nginx, haproxy, envoy, agentgateway, and
     /// any that a file describes.
     Compare(compare::Options),
+    /// How many cores, how much memory and how many replicas a traffic needs, from measurements
+    /// made now.
+    Size(Box<size::Options>),
+    /// Mixed traffic with faults; memory and descriptors of the gateway have to come back.
+    Soak(soak::Options),
+    /// Several gateways on one registry: how soon a change reaches all, and what the end of one
+    /// means for calls.
+    Replicas(replicas::Options),
     /// Calls at a rate that does not give way, to any endpoint: latency from the due time.
     Open(drive::Options),
     /// A report again from its JSON: on the screen, as a page, as a plot.
@@ -76,6 +97,9 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Overhead(options) => overhead::run(&options),
         Command::Compare(options) => compare::run(&options),
+        Command::Size(options) => size::run(&options),
+        Command::Soak(options) => soak::run(&options),
+        Command::Replicas(options) => replicas::run(&options),
         Command::Open(options) => drive::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Stub(options) => stub::run(&options),

@@ -1,5 +1,5 @@
 //! The load: a fixed number of calls in flight, each followed by the next (a closed loop), or
-//! calls at times that are fixed beforehand ([`open`]).
+//! calls at times that are fixed beforehand ([`open()`]).
 //!
 //! One thread. Every answer is compared whole; anything unexpected is an error, and a cell
 //! with errors is no result. A closed loop finds the CPU per request and the throughput; only
@@ -210,4 +210,34 @@ pub(crate) async fn check_with(target: &Target, traffic: &Traffic) -> Done {
         client.call().await?;
     }
     Ok(())
+}
+
+/// A client whose calls somebody else times, and whose errors are no end of it.
+pub(crate) struct Caller(Client);
+
+impl Caller {
+    /// One call, whose answer must be the expected one; it connects where it has to.
+    pub(crate) async fn call(&mut self) -> Done {
+        self.0.call().await
+    }
+}
+
+/// So many clients with a connection each, not connected yet.
+pub(crate) fn callers(target: &Target, traffic: &Traffic, count: usize) -> Done<Vec<Caller>> {
+    let (dial, plan) = (Dial::new(target, traffic), traffic.plan(Rc::clone(&target.keys))?);
+    Ok(Client::several(&dial, &plan, count, 1).into_iter().map(Caller).collect())
+}
+
+/// Connections that are held open and asked nothing.
+pub(crate) struct Held {
+    _callers: Vec<Caller>,
+}
+
+/// Opens so many connections, with one call on each.
+pub(crate) async fn hold(target: &Target, count: usize) -> Done<Held> {
+    let mut callers = callers(target, &Traffic::default(), count)?;
+    for caller in &mut callers {
+        caller.call().await?;
+    }
+    Ok(Held { _callers: callers })
 }
