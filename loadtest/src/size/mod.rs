@@ -283,7 +283,7 @@ fn assumed(options: &Options, needed: &Needed, requests: &Requests) -> Vec<Strin
             ));
         }
         (_, Some(said)) => {
-            assumed.push(format!("cores are used less than the headroom lets them, for at {said}"))
+            assumed.push(format!("cores are used less than the headroom lets them, for at {said}"));
         }
         (_, None) => {}
     }
