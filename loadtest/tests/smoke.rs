@@ -189,11 +189,15 @@ fn a_rate_is_held_and_the_process_looked_at() {
     let line: Value = serde_json::from_str(&line).unwrap();
     let (to, pid) = (line["listening"].as_str().unwrap(), stub.id().to_string());
     let mix = ["--eras", "modern,legacy", "--methods", "tools/call=3,tools/list", "--bodies", "200,65536"];
-    let brief = ["open", "--to", to, "--pid", &pid, "--rate", "200", "--seconds", "1", "--json"];
-    let output = loadtest(&[&brief[..], &mix, &["--answers", "json,sse", "--zipf", "1"]].concat());
+    let brief = ["drive", "--to", to, "--pid", &pid, "--seconds", "1", "--json"];
+    let held = ["--rate", "200", "--answers", "json,sse", "--zipf", "1"];
+    let output = loadtest(&[&brief[..], &mix, &held].concat());
+    let saturated = loadtest(&[&brief[..], &["--saturate"]].concat());
     stub.kill().unwrap();
     stub.wait().unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&found["sent"], &found["errors"], &found["not_sent"]), (&200.into(), &0.into(), &0.into()));
+    let saturated: Value = serde_json::from_slice(&saturated.stdout).unwrap();
+    assert!(saturated["valid"] == true && saturated["answered"].as_u64().unwrap() > 200, "{saturated:#}");
     assert!(found["process"]["cpu_us_per_request"].as_f64().unwrap() > 0.0, "{found:#}");
 }

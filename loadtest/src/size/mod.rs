@@ -189,7 +189,7 @@ fn kind_name(kind: Handshakes) -> &'static str {
 /// One worker at its part of the traffic: what was found, or what did not hold.
 fn check(probe: &Probe<'_>, needed: &Needed, asked: &Asked) -> Done<Done<String>> {
     let gateway = probe.gateway()?;
-    let length = probe.length.saturating_mul(3);
+    let length = probe.length.saturating_mul(u32::from(probe.rounds));
     let (measured, taken) = runtime()?.block_on(probe.at(&gateway, needed.worker_rate, length))?;
     let (rate, p99) = (needed.worker_rate, measured.latency_us(0.99));
     let found = format!(

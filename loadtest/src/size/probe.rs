@@ -19,11 +19,11 @@ use crate::{Done, runtime};
 const CONNECTIONS: u16 = 32;
 /// Parts of a worker's capacity that are tried, the largest first: the first at which the p99
 /// holds is the most that a core may be used for.
-const SHARES: [f64; 5] = [0.5, 0.4, 0.3, 0.2, 0.1];
+const SHARES: [f64; 4] = [0.5, 0.35, 0.2, 0.1];
 /// The lower rate, as a part of the upper.
 const LOWER: f64 = 0.3;
 /// Idle connections that are held; enough that each is well above a page of memory's noise.
-const HELD: u32 = 1000;
+const HELD: u32 = 600;
 /// Time until a server has settled after connections were opened.
 const SETTLE: Duration = Duration::from_millis(300);
 
