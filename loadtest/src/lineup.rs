@@ -37,8 +37,6 @@ pub(crate) struct Lineup {
     pub(crate) cores: Cores,
     stub: Server,
     fixture: Fixture,
-    /// Client connections that a target has to hold at a time.
-    connections: u32,
 }
 
 /// One server that is measured.
@@ -60,15 +58,14 @@ impl Contender {
 
 impl Lineup {
     /// Starts the upstream, makes certificate and keys, and keeps this thread to its core.
-    /// `connections` is what targets have to hold; so many calls at a time have keys of their own.
-    pub(crate) fn new(gateway: &Path, calls: u16, connections: u32) -> Done<Self> {
+    /// So many calls at a time have keys of their own.
+    pub(crate) fn new(gateway: &Path, calls: u16) -> Done<Self> {
         let cores = machine::cores()?;
         machine::pin(cores.load)?;
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let stub = Server::start(&Program::new(&own, &["stub"]), cores.load, cores.load)?;
         let fixture = Fixture::make(gateway, stub.address, usize::from(calls))?;
-        let connections = connections.max(u32::from(calls));
-        Ok(Self { own, gateway: gateway.to_owned(), cores, stub, fixture, connections })
+        Ok(Self { own, gateway: gateway.to_owned(), cores, stub, fixture })
     }
 
     /// The floor.
@@ -113,8 +110,9 @@ impl Lineup {
         Ok(Contender { name: DIRECT.to_owned(), target, server: None, _folder: None })
     }
 
-    /// Another gateway.
-    pub(crate) fn peer(&self, peer: &Peer, protocol: Protocol) -> Done<Contender> {
+    /// Another gateway, which has to hold so many client connections at a time: to be ready for
+    /// more costs some of them memory.
+    pub(crate) fn peer(&self, peer: &Peer, protocol: Protocol, connections: u32) -> Done<Contender> {
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
         let (certificate, key) = (self.fixture.certificate(), self.fixture.key_file());
         let server = peer.start(
@@ -122,7 +120,7 @@ impl Lineup {
                 listen: free_address()?,
                 upstream: self.stub.address,
                 tls: (protocol != Protocol::H1).then_some((certificate.as_path(), key.as_path())),
-                connections: self.connections,
+                connections,
                 folder: folder.path(),
                 keys: &self.fixture.keys,
             },

@@ -46,9 +46,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The sentence for the person, where something failed.
 type Done<T = ()> = Result<T, String>;
 
+/// Where to begin.
+const START: &str = "\
+Begin with:
+  cargo build --release --workspace --bins
+  target/release/loadtest overhead --gateway target/release/tollgate
+  target/release/loadtest compare --gateway target/release/tollgate --html compare.html
+
+Two cores are needed, and nothing else should run on them. docs/BENCHMARKS.md has the method.";
+
 /// Measures what a call through the gateway costs, beside a bare proxy under the same load.
 #[derive(Parser)]
-#[command(name = "loadtest", version)]
+#[command(name = "loadtest", version, after_help = START)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -97,13 +97,13 @@ impl Measurement<'_> {
     }
 
     /// Floor, gateway, relay where it can be, and the peers that start; what is said of the others goes to the notes.
-    fn contenders(&self, protocol: Protocol, report: &mut Report) -> Done<Vec<Contender>> {
+    fn contenders(&self, protocol: Protocol, connections: u32, report: &mut Report) -> Done<Vec<Contender>> {
         let mut contenders = vec![self.lineup.floor(protocol)?, self.lineup.gateway(protocol)?];
         if self.relay && protocol == Protocol::H1 {
             contenders.push(self.lineup.relay()?);
         }
         for peer in self.peers.iter().filter(|peer| peer.speaks(protocol)) {
-            match self.lineup.peer(peer, protocol) {
+            match self.lineup.peer(peer, protocol, connections) {
                 Ok(contender) => contenders.push(contender),
                 Err(said) => note(report, failed(&peer.name, protocol.name(), &said)),
             }
@@ -113,7 +113,7 @@ impl Measurement<'_> {
 
     /// CPU per request, and latency where it is asked for, of the same servers.
     fn spoken(&self, protocol: Protocol, progress: &Progress, report: &mut Report) -> Done {
-        let mut contenders = self.contenders(protocol, report)?;
+        let mut contenders = self.contenders(protocol, u32::from(self.extent.connections), report)?;
         let cores = self.lineup.cores;
         let outcomes = runtime()?.block_on(self.extent.interleave(
             &contenders,
@@ -133,7 +133,7 @@ impl Measurement<'_> {
     fn handshakes(&self, progress: &Progress, report: &mut Report) -> Done {
         // The first is what the others are compared with: of TLS, this is the floor.
         let mut contenders = vec![self.lineup.bare_server()?];
-        contenders.extend(self.contenders(Protocol::H1Tls, report)?);
+        contenders.extend(self.contenders(Protocol::H1Tls, u32::from(self.extent.connections), report)?);
         let (cores, certificate) = (self.lineup.cores, self.lineup.certificate());
         for kind in HANDSHAKES {
             let outcomes = runtime()?.block_on(self.extent.interleave(
@@ -149,7 +149,7 @@ impl Measurement<'_> {
 
     fn idle(&self, report: &mut Report) -> Done {
         let protocol = Protocol::H1Tls;
-        for contender in self.contenders(protocol, report)? {
+        for contender in self.contenders(protocol, self.parts.idle_connections, report)? {
             let grown = runtime()?.block_on(idle::grow(&contender, self.parts.idle_connections));
             match grown {
                 Ok(curve) => {

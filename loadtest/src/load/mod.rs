@@ -1,5 +1,5 @@
 //! The load: a fixed number of calls in flight, each followed by the next (a closed loop), or
-//! calls at times that are fixed beforehand ([`open`]).
+//! calls at times that are fixed beforehand ([`open()`]).
 //!
 //! One thread. Every answer is compared whole; anything unexpected is an error, and a cell
 //! with errors is no result. A closed loop finds the CPU per request and the throughput; only

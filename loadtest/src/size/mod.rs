@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Done {
     // Before this thread keeps to one core, and the machine would seem to have no other.
     let mut report = Report::new(Machine::here(), Vec::new());
     idle::allow(options.connections.max(2000))?;
-    let lineup = Lineup::new(&options.gateway, 32, 2000)?;
+    let lineup = Lineup::new(&options.gateway, 32)?;
     let probe = Probe {
         lineup: &lineup,
         protocol: options.protocol(),
