@@ -1,19 +1,24 @@
-//! `loadtest open`: calls at a rate, to any endpoint, and the latency that they had.
+//! `loadtest drive`: load for any endpoint, whoever serves it.
 //!
-//! The rate does not give way: whatever the target does, the next request is due when it is.
+//! At a rate that does not give way: whatever the target does, the next request is due when it
+//! is, and latency counts from then. Or as fast as answers come, for what a request costs a
+//! target whose core is full; that says nothing of latency.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::time::sleep;
 
-use crate::load::{Measured, Protocol, Schedule, Target, check_with, open_with};
+use crate::load::{Load, Measured, Protocol, Schedule, Target, check_with, open_with};
 use crate::observed::{Observation, Observed};
+use crate::rounds::WARM_UP;
 use crate::traffic::Traffic;
 use crate::{Done, runtime, tls};
 
-/// `loadtest open`
+/// `loadtest drive`
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Where the calls go.
@@ -31,6 +36,9 @@ pub(crate) struct Options {
     /// Requests per second.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
+    /// In place of a rate: on each connection a call follows the other.
+    #[arg(long, conflicts_with_all = ["rate", "poisson"])]
+    saturate: bool,
     /// Gaps as of independent clients in place of equal ones.
     #[arg(long)]
     poisson: bool,
@@ -52,25 +60,13 @@ pub(crate) struct Options {
 
 /// Sends the load and prints what it found; fails where that is no result.
 pub(crate) fn run(options: &Options) -> Done {
-    let schedule = Schedule {
-        rate: f64::from(options.rate),
-        poisson: options.poisson,
-        seconds: f64::from(options.seconds),
-        connections: usize::from(options.connections),
-        seed: options.traffic.seed,
-        ..Schedule::default()
-    };
     let target = options.target()?;
-    let (mut observed, mut measured) = (None, None);
-    runtime()?.block_on(async {
-        check_with(&target, &options.traffic).await?;
-        let observation = options.pid.map(Observation::start).transpose()?;
-        let found = open_with(&target, &options.traffic, &schedule).await?;
-        observed = observation.map(|observation| observation.stop(found.sent_in_all)).transpose()?;
-        measured = Some(found);
-        Done::Ok(())
-    })?;
-    let measured = measured.ok_or("nothing was measured")?;
+    let runtime = runtime()?;
+    runtime.block_on(check_with(&target, &options.traffic))?;
+    if options.saturate {
+        return runtime.block_on(options.saturate(&target));
+    }
+    let (measured, observed) = runtime.block_on(options.hold(&target))?;
     if options.json {
         println!("{:#}", json(&measured, observed.as_ref()));
     } else {
@@ -83,6 +79,52 @@ pub(crate) fn run(options: &Options) -> Done {
 }
 
 impl Options {
+    fn observe(&self) -> Done<Option<Observation>> {
+        self.pid.map(Observation::start).transpose()
+    }
+
+    /// The open loop.
+    async fn hold(&self, target: &Target) -> Done<(Measured, Option<Observed>)> {
+        let schedule = Schedule {
+            rate: f64::from(self.rate),
+            poisson: self.poisson,
+            seconds: f64::from(self.seconds),
+            connections: usize::from(self.connections),
+            seed: self.traffic.seed,
+            ..Schedule::default()
+        };
+        let observation = self.observe()?;
+        let measured = open_with(target, &self.traffic, &schedule).await?;
+        let observed = observation.map(|observation| observation.stop(measured.sent_in_all)).transpose()?;
+        Ok((measured, observed))
+    }
+
+    /// The closed loop.
+    async fn saturate(&self, target: &Target) -> Done {
+        let load = Load::start_with(target, &self.traffic, usize::from(self.connections))?;
+        sleep(WARM_UP).await;
+        let (observation, begun) = (self.observe()?, Instant::now());
+        load.begin();
+        sleep(Duration::from_secs(u64::from(self.seconds))).await;
+        let (counted, took) = (load.counted(), begun.elapsed());
+        let observed = observation.map(|observation| observation.stop(counted.requests)).transpose()?;
+        load.stop().await?;
+        let per_second = f64::from(u32::try_from(counted.requests).unwrap_or(u32::MAX)) / took.as_secs_f64();
+        if self.json {
+            let process = observed.as_ref().map(Observed::json);
+            println!(
+                "{:#}",
+                json!({ "answered": counted.requests, "errors": counted.errors, "first_error": counted.first_error, "requests_per_second": per_second, "process": process, "valid": counted.errors == 0 })
+            );
+        } else {
+            println!("{} answered ({per_second:.0}/s), {} errors", counted.requests, counted.errors);
+            if let Some(observed) = &observed {
+                println!("{}", observed.text());
+            }
+        }
+        counted.first_error.map_or(Ok(()), Err)
+    }
+
     fn target(&self) -> Done<Target> {
         let tls = match &self.certificate {
             Some(certificate) => tls::client(certificate, self.protocol.alpn())?,

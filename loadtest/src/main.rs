@@ -79,8 +79,8 @@ enum Command {
     /// Several gateways on one registry: how soon a change reaches all, and what the end of one
     /// means for calls.
     Replicas(replicas::Options),
-    /// Calls at a rate that does not give way, to any endpoint: latency from the due time.
-    Open(drive::Options),
+    /// Load for any endpoint: at a rate that does not give way, or as fast as answers come.
+    Drive(drive::Options),
     /// A report again from its JSON: on the screen, as a page, as a plot.
     Report(report::Options),
     /// An upstream that gives every request the same answer, as cheaply as it can.
@@ -100,7 +100,7 @@ fn main() -> ExitCode {
         Command::Size(options) => size::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Replicas(options) => replicas::run(&options),
-        Command::Open(options) => drive::run(&options),
+        Command::Drive(options) => drive::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Stub(options) => stub::run(&options),
         Command::BareProxy(options) => floor::run(&options),

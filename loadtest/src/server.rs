@@ -128,11 +128,6 @@ impl Server {
         tree(self.pid()).into_iter().skip(1).try_fold(own, |sum, child| Ok(sum.and(machine::figures(child)?)))
     }
 
-    /// CPU time of its whole tree.
-    pub(crate) fn cpu_time(&self) -> Done<Duration> {
-        Ok(self.figures()?.cpu)
-    }
-
     /// Resident memory of its whole tree, in bytes, counted likewise.
     pub(crate) fn resident(&self) -> u64 {
         tree(self.pid()).into_iter().map(machine::resident).sum()

@@ -125,3 +125,84 @@ fn every_command_explains_itself() {
         assert!(output.status.success() && output.stdout.len() > 100, "{name}");
     }
 }
+
+#[test]
+fn size_says_what_a_traffic_needs() {
+    let _both = cores();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    let (gateway, json) = (gateway().display().to_string(), file.display().to_string());
+    let traffic = ["--rps", "1000", "--p99", "2s", "--tls", "--new-connections", "10"];
+    let brief = ["size", "--gateway", &gateway, "--json", &json, "--rounds", "1", "--seconds", "1"];
+    let output = loadtest(&[&brief[..], &traffic].concat());
+    // On a busy machine the recommendation cannot be checked; then that is what is said.
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success()
+            || said.starts_with("the recommendation ")
+            || said.contains("\nthe recommendation "),
+        "{said}"
+    );
+    let report: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let sizing = &report["sizing"];
+    let figure = |of: &str, name: &str| {
+        let figures = sizing[of].as_array().unwrap();
+        figures
+            .iter()
+            .find(|figure| figure["name"] == name)
+            .and_then(|figure| figure["value"].as_f64())
+            .unwrap()
+    };
+    assert!(figure("needed", "cores in all") >= 2.0 && figure("needed", "replicas") >= 2.0);
+    for cost in ["a request", "a full handshake", "a key"] {
+        assert!(figure("measured", cost) > 0.0, "{sizing:#}");
+    }
+    assert!(sizing["checked"].as_str().unwrap().contains("one worker at"), "{sizing:#}");
+}
+
+#[test]
+fn a_soak_of_a_few_seconds_leaves_nothing_behind() {
+    let _both = cores();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    let (gateway, json) = (gateway().display().to_string(), file.display().to_string());
+    let output =
+        loadtest(&["soak", "--gateway", &gateway, "--json", &json, "--seconds", "3", "--clients", "4"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert!(report["memory"][0]["points"].as_array().unwrap().len() > 3, "{report:#}");
+}
+
+#[test]
+fn changes_reach_all_replicas_and_calls_survive_one() {
+    let report = measured("replicas", &["--count", "2"]);
+    let times = report["sizing"]["measured"].as_array().unwrap();
+    assert!(times.len() == 3 && times.iter().all(|time| time["value"].as_f64().unwrap() > 0.0), "{report:#}");
+}
+
+#[test]
+fn a_rate_is_held_and_the_process_looked_at() {
+    let _both = cores();
+    let mut stub = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+        .arg("stub")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut told = std::io::BufReader::new(stub.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut told, &mut line).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let (to, pid) = (line["listening"].as_str().unwrap(), stub.id().to_string());
+    let mix = ["--eras", "modern,legacy", "--methods", "tools/call=3,tools/list", "--bodies", "200,65536"];
+    let brief = ["drive", "--to", to, "--pid", &pid, "--seconds", "1", "--json"];
+    let held = ["--rate", "200", "--answers", "json,sse", "--zipf", "1"];
+    let output = loadtest(&[&brief[..], &mix, &held].concat());
+    let saturated = loadtest(&[&brief[..], &["--saturate"]].concat());
+    stub.kill().unwrap();
+    stub.wait().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&found["sent"], &found["errors"], &found["not_sent"]), (&200.into(), &0.into(), &0.into()));
+    let saturated: Value = serde_json::from_slice(&saturated.stdout).unwrap();
+    assert!(saturated["valid"] == true && saturated["answered"].as_u64().unwrap() > 200, "{saturated:#}");
+    assert!(found["process"]["cpu_us_per_request"].as_f64().unwrap() > 0.0, "{found:#}");
+}

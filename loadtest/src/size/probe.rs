@@ -11,7 +11,6 @@ use super::plan::Estimate;
 use crate::handshakes::Handshakes;
 use crate::lineup::{Contender, Lineup};
 use crate::load::{Load, Measured, Protocol, Schedule, check_with, hold, open_with};
-use crate::machine::figures;
 use crate::report::{MemoryCurve, MemoryPoint};
 use crate::traffic::Traffic;
 use crate::{Done, runtime};
@@ -20,11 +19,11 @@ use crate::{Done, runtime};
 const CONNECTIONS: u16 = 32;
 /// Parts of a worker's capacity that are tried, the largest first: the first at which the p99
 /// holds is the most that a core may be used for.
-const SHARES: [f64; 5] = [0.5, 0.4, 0.3, 0.2, 0.1];
+const SHARES: [f64; 4] = [0.5, 0.35, 0.2, 0.1];
 /// The lower rate, as a part of the upper.
 const LOWER: f64 = 0.3;
 /// Idle connections that are held; enough that each is well above a page of memory's noise.
-const HELD: u32 = 1000;
+const HELD: u32 = 600;
 /// Time until a server has settled after connections were opened.
 const SETTLE: Duration = Duration::from_millis(300);
 
@@ -115,9 +114,9 @@ impl Probe<'_> {
         let load = Load::start_with(&gateway.target, self.traffic, usize::from(CONNECTIONS))?;
         sleep(self.length / 3).await;
         load.begin();
-        let before = gateway.server()?.cpu_time()?;
+        let before = gateway.server()?.figures()?.cpu;
         sleep(self.length).await;
-        let (counted, cpu) = (load.counted(), gateway.server()?.cpu_time()?.saturating_sub(before));
+        let (counted, cpu) = (load.counted(), gateway.server()?.figures()?.cpu.saturating_sub(before));
         load.stop().await?;
         if let Some(error) = counted.first_error {
             return Err(error);
@@ -145,9 +144,9 @@ impl Probe<'_> {
             seed: self.traffic.seed,
             ..Schedule::default()
         };
-        let (begun, before) = (Instant::now(), gateway.server()?.cpu_time()?);
+        let (begun, before) = (Instant::now(), gateway.server()?.figures()?.cpu);
         let measured = open_with(&gateway.target, self.traffic, &schedule).await?;
-        let (took, cpu) = (begun.elapsed(), gateway.server()?.cpu_time()?.saturating_sub(before));
+        let (took, cpu) = (begun.elapsed(), gateway.server()?.figures()?.cpu.saturating_sub(before));
         if let Some(error) = &measured.first_error {
             return Err(error.clone());
         }
@@ -210,7 +209,7 @@ impl Probe<'_> {
             runtime()?.block_on(async {
                 check_with(&gateway.target, &Traffic::default()).await?;
                 sleep(SETTLE).await;
-                Ok(figures(gateway.server()?.pid())?.resident)
+                Ok(gateway.server()?.figures()?.resident)
             })
         };
         let few = resident()?;
@@ -237,9 +236,9 @@ pub(super) fn holds(measured: &Measured, p99: Duration) -> Done {
 
 /// The part of a core that a server takes while nobody asks.
 async fn cpu_of(gateway: &Contender, length: Duration) -> Done<f64> {
-    let (begun, before) = (Instant::now(), gateway.server()?.cpu_time()?);
+    let (begun, before) = (Instant::now(), gateway.server()?.figures()?.cpu);
     sleep(length).await;
-    let cpu = gateway.server()?.cpu_time()?.saturating_sub(before);
+    let cpu = gateway.server()?.figures()?.cpu.saturating_sub(before);
     Ok(cpu.as_secs_f64() / begun.elapsed().as_secs_f64())
 }
 
