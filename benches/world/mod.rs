@@ -1,46 +1,42 @@
-//! What every bench measures on: one policy, keys, one request, an upstream without sockets.
+//! What every bench measures on: one policy, keys, requests, an upstream without sockets.
 //!
 //! The policy has the size of a common server's, the keys the number of a large company's
 //! agents. Beside the product's parts stand the naive ones in [`naive`].
 
-#![allow(dead_code, reason = "each bench takes what it needs of it")]
+#![allow(dead_code, unused_imports, reason = "each bench takes what it needs of it")]
 
+pub mod cases;
+pub mod decisions;
+mod keys;
 pub mod naive;
+mod request;
+pub mod upstream;
 
-use std::convert::Infallible;
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::combinators::MapErr;
-use http_body_util::{BodyExt as _, Full};
+use http::Response;
+use http_body::Body;
 use tollgate::base::digest::Hasher;
-use tollgate::base::key::{Env, NewKey};
-use tollgate::base::{Clock, UnixSeconds};
+use tollgate::base::{Clock, SealingKey, UnixSeconds};
 use tollgate::config::{Environment, load_text};
 use tollgate::control::{Publisher, compile};
 use tollgate::gateway::{Pauses, RequestBounds, Worker};
-use tollgate::policy::keys::{Change, Status};
-use tollgate::policy::{Authority, KeyEntry, Policy, ScopePattern, ScopeSet};
-use tollgate::state::{Ceilings, Load};
+use tollgate::policy::Policy;
+use tollgate::policy::keys::Change;
+use tollgate::state::{Ceilings, Load, Sealer};
 use tollgate::telemetry::Metrics;
-use tollgate::upstream::{BodyFault, Exchange, SendFault};
+
+pub use keys::{entry, keys, raw, scopes, with_wrong_secret};
+pub use request::{BODY, LEGACY, Sent, body_of_300, large_body, received};
+pub use upstream::{Pieces, Stub};
 
 /// Keys that a bench of the whole path has in its table.
 pub const KEYS: usize = 100_000;
-
-/// 249 bytes, of the newest revision.
-pub const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"unpaid invoices from the last quarters"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"3 invoices"}],"isError":false}}"#;
-
-/// The same call with 4 KiB of arguments.
-pub fn large_body() -> String {
-    BODY.replace("unpaid", &"unpaid and overdue, or disputed; ".repeat(118))
-}
 
 /// A server with one called tool and thirty others, and a second server.
 pub fn policy() -> Policy {
@@ -64,88 +60,38 @@ scopes = ["crm:read"]
     compile(&settings.map_err(|faults| faults.to_string()).unwrap())
 }
 
-/// The scopes of key number `n`: eight sets go round.
-pub fn scopes(n: usize) -> Vec<String> {
-    let mut scopes = vec!["crm:read".to_owned(), "crm:report".to_owned()];
-    scopes.extend((0..n % 8).map(|area| format!("crm:write:area_{area}")));
-    scopes
+/// What publishes a snapshot with these keys, for this many workers.
+pub fn publisher(changes: &[Change], workers: usize) -> (Publisher, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new(workers));
+    let publisher = Publisher::new(policy(), Hasher::new(&[]), Arc::clone(&metrics));
+    let key = SealingKey { id: 1, bytes: [7; 32], made: UnixSeconds::EPOCH };
+    let week = Duration::from_secs(7 * 86_400);
+    publisher.replace_sealer(Sealer::new(vec![key], week, Clock::system().now()));
+    publisher.change_keys(changes);
+    (publisher, metrics)
 }
 
-/// Fresh keys with their entries; the raw key of the last.
-pub fn keys(count: usize) -> (Vec<Change>, String) {
-    let hasher = Hasher::new(&[]);
-    let mut changes = Vec::with_capacity(count);
-    let mut raw = String::new();
-    for number in 0..count {
-        let key = NewKey::generate(Env::Live).unwrap();
-        let patterns = scopes(number).iter().map(|scope| ScopePattern::parse(scope).unwrap()).collect();
-        let entry = KeyEntry {
-            id: key.id(),
-            hash: hasher.hash_new(key.secret()),
-            previous: None,
-            scopes: ScopeSet::new(patterns),
-            status: Status::Active,
-            expires: UnixSeconds::NEVER,
-            owner: None,
-        };
-        changes.push((key.id(), Some(entry)));
-        raw = key.reveal();
-    }
-    (changes, raw)
+/// The worker of this number, which takes in so many requests at once.
+pub fn worker_of(
+    publisher: &Publisher,
+    metrics: &Arc<Metrics>,
+    number: usize,
+    requests: usize,
+) -> Worker<Stub> {
+    let minute = Duration::from_secs(60);
+    let pauses = Pauses { answer: minute, stream: minute, comment: minute };
+    let bounds = RequestBounds { body: 4 << 20, body_idle: minute, body_total: minute, pauses };
+    let ceilings = Ceilings { requests, streams: 1_000, bodies: 32 << 20 };
+    let load = Load::new(ceilings, Arc::default());
+    let reader = publisher.cell().reader();
+    Worker::new(number, bounds, load, Clock::system(), Arc::clone(metrics), Stub::default(), reader)
 }
 
 /// A worker over `count` keys, and a raw key that may call the tool.
 pub fn worker(count: usize) -> (Worker<Stub>, String) {
-    let metrics = Arc::new(Metrics::new(1));
-    let publisher = Publisher::new(policy(), Hasher::new(&[]), Arc::clone(&metrics));
     let (changes, raw) = keys(count);
-    publisher.change_keys(&changes);
-    let minute = Duration::from_secs(60);
-    let pauses = Pauses { answer: minute, stream: minute, comment: minute };
-    let bounds = RequestBounds { body: 4 << 20, body_idle: minute, body_total: minute, pauses };
-    let ceilings = Ceilings { requests: 1_000, streams: 1_000, bodies: 32 << 20 };
-    let reader = publisher.cell().reader();
-    (Worker::new(0, bounds, Load::new(ceilings, Arc::default()), Clock::system(), metrics, Stub, reader), raw)
-}
-
-/// The call with its headers, as hyper hands it over.
-pub fn request(raw: &str, body: &str) -> Request<Full<Bytes>> {
-    Request::builder()
-        .method(Method::POST)
-        .uri("/crm/mcp")
-        .header("host", "localhost")
-        .header("authorization", format!("Bearer {raw}"))
-        .header("content-type", "application/json")
-        .header("accept", "application/json, text/event-stream")
-        .header("user-agent", "bench")
-        .header("mcp-protocol-version", "2026-07-28")
-        .header("mcp-method", "tools/call")
-        .header("mcp-name", "search")
-        .header("content-length", body.len())
-        .body(Full::from(body.to_owned()))
-        .unwrap()
-}
-
-/// An upstream that answers at once.
-pub struct Stub;
-
-impl Exchange for Stub {
-    type Body = MapErr<Full<Bytes>, fn(Infallible) -> BodyFault>;
-
-    async fn send(
-        &self,
-        _to: &Authority,
-        request: Request<Bytes>,
-        _first_byte: Option<Duration>,
-    ) -> Result<Response<Self::Body>, SendFault> {
-        drop(std::hint::black_box(request));
-        let body = Full::from(ANSWER).map_err((|never| match never {}) as fn(Infallible) -> BodyFault);
-        let mut response = Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert("content-type", http::HeaderValue::from_static("application/json"));
-        headers.insert("content-length", http::HeaderValue::from(ANSWER.len()));
-        Ok(response)
-    }
+    let (publisher, metrics) = publisher(&changes, 1);
+    (worker_of(&publisher, &metrics, 0, 1_000), raw)
 }
 
 /// The outcome of a future that has nothing to wait for.
@@ -154,4 +100,18 @@ pub fn at_once<T>(future: impl Future<Output = T>) -> T {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => panic!("an upstream that answers at once was waited for"),
     }
+}
+
+/// Takes an answer to its end, as whoever writes it does; how many bytes its body had.
+pub fn to_its_end<B: Body<Data = Bytes> + Unpin>(response: Response<B>) -> usize {
+    let (mut body, mut bytes) = (response.into_body(), 0);
+    let mut task = Context::from_waker(Waker::noop());
+    while !body.is_end_stream() {
+        match Pin::new(&mut body).poll_frame(&mut task) {
+            Poll::Ready(Some(Ok(frame))) => bytes += frame.data_ref().map_or(0, Bytes::len),
+            Poll::Ready(None) => break,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => panic!("an answer that is there broke off"),
+        }
+    }
+    bytes
 }

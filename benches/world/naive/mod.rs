@@ -3,11 +3,14 @@
 //! Correct, and what the product's parts are measured against; a part that does not beat it
 //! has not earned its keep.
 
+pub mod http;
+pub mod state;
+
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
+use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
@@ -15,7 +18,7 @@ use tollgate::base::base62::ALPHABET;
 use tollgate::policy::Authority;
 use tollgate::upstream::Exchange;
 
-use super::Stub;
+use super::{Pieces, Stub};
 
 /// A key's record.
 #[derive(Clone)]
@@ -83,10 +86,10 @@ impl Gateway {
     }
 
     /// The whole path.
-    pub async fn serve(&self, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+    pub async fn serve(&self, upstream: &Stub, request: Request<Pieces>) -> Response<Full<Bytes>> {
         let refused = || {
             let mut response = Response::new(Full::from("refused"));
-            *response.status_mut() = http::StatusCode::FORBIDDEN;
+            *response.status_mut() = ::http::StatusCode::FORBIDDEN;
             response
         };
         let (head, body) = request.into_parts();
@@ -109,10 +112,10 @@ impl Gateway {
             }
         }
         headers.insert(HeaderName::from_static("host"), HeaderValue::from_static("127.0.0.1:9"));
-        let mut upstream = Request::post("/mcp").body(body).unwrap();
-        *upstream.headers_mut() = headers;
+        let mut onward = Request::post("/mcp").body(body).unwrap();
+        *onward.headers_mut() = headers;
         let authority = Authority { host: "127.0.0.1".into(), port: 9, tls: false, ca: None };
-        let response = Stub.send(&authority, upstream, None).await.unwrap();
+        let response = upstream.send(&authority, onward, None).await.unwrap();
         let (head, body) = response.into_parts();
         Response::from_parts(head, Full::new(body.collect().await.unwrap().to_bytes()))
     }
