@@ -9,11 +9,11 @@ use tollgate::base::digest::Hasher;
 use tollgate::base::key::RawKey;
 use tollgate::policy::{Keys, authenticate};
 
-use crate::world::{KEYS, keys, naive, policy};
+use crate::world::{KEYS, keys, naive, policy, raw as raw_key};
 
 fn known_and_unknown(c: &mut Criterion) {
     let (changes, raw) = keys(KEYS);
-    let (_, stranger) = keys(1);
+    let stranger = raw_key(KEYS);
     let keys = Keys::empty(Arc::new(Hasher::new(&[])), KEYS).with(&changes, &policy());
     let naive = naive::gateway([(raw.clone(), 0)]);
     let now = UnixSeconds(1_900_000_000);

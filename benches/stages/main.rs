@@ -6,16 +6,23 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::expect_used,
+    clippy::disallowed_methods,
     clippy::format_collect,
     reason = "a bench fails by panicking"
 )]
 #![allow(missing_docs, unreachable_pub, reason = "read by the files beside it only")]
 
+mod answers;
 mod authenticate;
 mod authorise;
+mod decisions;
 mod envelope;
+mod headers;
+mod http1;
 mod key;
 mod path;
+mod session;
 mod snapshot;
 #[path = "../world/mod.rs"]
 mod world;
@@ -24,10 +31,15 @@ mod world;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 criterion::criterion_main!(
+    http1::benches,
+    headers::benches,
     key::benches,
     authenticate::benches,
     envelope::benches,
     authorise::benches,
+    decisions::benches,
+    session::benches,
+    answers::benches,
     snapshot::benches,
     path::benches
 );

@@ -13,7 +13,7 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 8] = [
+const AREAS: [Area; 9] = [
     ("clients", clients),
     ("framing", framing),
     ("keys", keys),
@@ -22,6 +22,7 @@ const AREAS: [Area; 8] = [
     ("scale", scale),
     ("stages", stages),
     ("timing", timing),
+    ("workers", workers),
 ];
 
 /// The areas there are.
@@ -87,6 +88,12 @@ fn timing() -> Done {
     keep("timing.txt", &said, |line| line.contains(" ns"))
 }
 
+/// Two workers against one.
+fn workers() -> Done {
+    let said = lines("two workers against one", cargo(&["bench", "--bench", "workers"]))?;
+    keep("workers.txt", &said, |line| line.starts_with("two workers"))
+}
+
 /// HTTP byte by byte and frame by frame, floods, and the tools of others.
 fn framing() -> Done {
     install::system()?;
@@ -101,12 +108,16 @@ fn framing() -> Done {
     keep("framing.txt", &said.iter().filter_map(told).collect::<Vec<_>>(), |_| true)
 }
 
-/// Every stage of the request path beside its naive version, in time and in instructions.
+/// Every stage of the request path beside its naive version, and the whole path for every case,
+/// in time, instructions and allocations.
 fn stages() -> Done {
     install::everything()?;
     let mut said = lines("benches, time", cargo(&["bench", "--bench", "stages", "--", "--quiet"]))?;
     said.extend(lines("benches, instructions", cargo(&["bench", "--bench", "instructions"]))?);
-    keep("stages.txt", &figures(&said), |_| true)
+    let mut told = figures(&said);
+    let counted = lines("benches, allocations", cargo(&["bench", "--bench", "allocations"]))?;
+    told.extend(counted.into_iter().filter(|line| line.contains(" allocations ")));
+    keep("stages.txt", &told, |_| true)
 }
 
 /// One line for each figure: criterion and callgrind's harness tell a long name on a line of

@@ -3,6 +3,7 @@
 //! Bounded by 25 minutes on two cores with a warm build. What takes longer is in `prove`,
 //! which runs the same code.
 
+use crate::budgets;
 use crate::install;
 use crate::prove;
 use crate::step::{Done, cargo, program, run};
@@ -22,6 +23,8 @@ pub(crate) fn all() -> Done {
     })?;
     run("the clients that tests drive", cargo(&["build", "--quiet", "--examples"]))?;
     run("tests", cargo(&["test", "--workspace", "--lib", "--bins", "--tests"]))?;
-    run("benches, each once", cargo(&["test", "--quiet", "--package", "tollgate", "--benches"]))?;
+    let timed = ["--bench", "stages", "--bench", "timing", "--bench", "workers"];
+    run("benches, each once", cargo(&[&["test", "--quiet", "--package", "tollgate"][..], &timed].concat()))?;
+    budgets::check()?;
     prove::overhead_in_short()
 }

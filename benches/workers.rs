@@ -1,0 +1,117 @@
+//! Two workers against one: how much more of the whole path two threads get through, each with
+//! keys of its own, and both with one hot key.
+//!
+//! Requests are made before the clock starts, so that what is timed is the gateway alone. Rounds
+//! are interleaved, since a shared machine drifts. With `--bench` it measures; as a test it runs
+//! once, briefly, and holds nothing to a time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::format_collect,
+    clippy::print_stdout,
+    reason = "a bench fails by panicking and says what it found"
+)]
+#![allow(missing_docs, unreachable_pub, reason = "read by the files beside it only")]
+
+mod world;
+
+use std::hint::black_box;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use tollgate::control::Publisher;
+use tollgate::gateway::serve;
+use tollgate::telemetry::Metrics;
+
+use world::{BODY, Reaction, Sent, at_once, keys, publisher, raw, to_its_end, upstream, worker_of};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Keys in the table.
+const COUNT: usize = 10_000;
+/// Keys that one worker's requests come with in turn, where they are not all of one.
+const EACH: usize = 500;
+/// Rounds of each kind.
+const ROUNDS: usize = 15;
+
+/// Which keys worker `number` is called with.
+#[derive(Clone, Copy)]
+enum Calling {
+    Own,
+    Hot,
+}
+
+fn main() {
+    let measure = std::env::args().any(|argument| argument == "--bench");
+    let (requests, rounds) = if measure { (20_000, ROUNDS) } else { (200, 1) };
+    let (changes, _) = keys(COUNT);
+    let (publisher, metrics) = publisher(&changes, 2);
+    let rate = |workers, calling| rate(&publisher, &metrics, workers, calling, requests);
+    let mut ratios = [const { Vec::new() }; 2];
+    for _ in 0..rounds {
+        for (calling, ratios) in [Calling::Own, Calling::Hot].into_iter().zip(&mut ratios) {
+            // One before and one after, so that drift falls on both sides alike.
+            let before = rate(1, calling);
+            let both = rate(2, calling);
+            let one = f64::midpoint(before, rate(1, calling));
+            ratios.push((both / one, one));
+        }
+    }
+    for (name, ratios) in ["keys of their own", "one hot key for both"].into_iter().zip(&mut ratios) {
+        ratios.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let (ratio, one) = ratios[ratios.len() / 2];
+        let (least, most) = (ratios[0].0, ratios[ratios.len() - 1].0);
+        println!(
+            "two workers against one, {name}: {ratio:.2} times (min {least:.2}, max {most:.2}, {rounds} rounds), \
+             one does {one:.0} requests/s"
+        );
+    }
+}
+
+/// Requests per second of so many workers together.
+fn rate(publisher: &Publisher, metrics: &Arc<Metrics>, workers: u32, calling: Calling, requests: u32) -> f64 {
+    let barrier = Barrier::new(workers as usize);
+    let took = std::thread::scope(|scope| {
+        let run = |number| {
+            let barrier = &barrier;
+            scope.spawn(move || work(publisher, metrics, number as usize, calling, requests, barrier))
+        };
+        let threads: Vec<_> = (0..workers).map(run).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
+    });
+    f64::from(workers * requests) / took.as_secs_f64()
+}
+
+fn work(
+    publisher: &Publisher,
+    metrics: &Arc<Metrics>,
+    number: usize,
+    calling: Calling,
+    requests: u32,
+    barrier: &Barrier,
+) -> Duration {
+    let worker = worker_of(publisher, metrics, number, 1_000);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _clock = runtime.enter();
+    let keys: Vec<String> = match calling {
+        Calling::Own => (0..EACH).map(|key| raw(number * EACH + key)).collect(),
+        Calling::Hot => vec![raw(0)],
+    };
+    let ready = |at: u32| {
+        worker.upstream.give(Reaction::Answers(upstream::result().read()));
+        Sent::modern(&keys[at as usize % keys.len()], BODY).request()
+    };
+    let arrived: Vec<_> = (0..requests).map(ready).collect();
+    barrier.wait();
+    let begun = Instant::now();
+    for (head, body) in arrived {
+        black_box(to_its_end(at_once(serve(&worker, head, body))));
+    }
+    begun.elapsed()
+}
