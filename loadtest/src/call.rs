@@ -22,7 +22,7 @@ pub(crate) const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType
 /// A whole HTTP/1.1 request.
 pub(crate) fn http1(host: &str, key: &str) -> Vec<u8> {
     let mut request = Vec::new();
-    Prepared::new(&Kind::of_record()).write_http1(host, key, false, &mut request);
+    Prepared::new(&Kind::of_record(), None).write_http1(host, key, false, &mut request);
     request
 }
 

@@ -145,6 +145,11 @@ impl Lineup {
         Ok(Target { address, protocol, tls, keys })
     }
 
+    /// Keys of another registry: well formed, and known to no target.
+    pub(crate) fn strangers(&self, count: usize) -> Done<Rc<[String]>> {
+        Fixture::make(&self.gateway, self.stub.address, count).map(|fixture| fixture.keys)
+    }
+
     /// Adds keys to the gateway's registry that nobody has.
     pub(crate) fn fill(&self, count: u32) -> Done {
         let config = self.fixture.config(Protocol::H1);

@@ -11,6 +11,7 @@ mod call;
 mod compare;
 mod drive;
 mod fixture;
+mod flood;
 mod floor;
 mod handshakes;
 mod idle;

@@ -13,7 +13,7 @@ use crate::peers::Peer;
 use crate::progress::Progress;
 use crate::report::{Cell, Report, Sample};
 use crate::rounds::Extent;
-use crate::{Done, idle, latency, runtime};
+use crate::{Done, flood, idle, latency, runtime};
 
 /// Floor and gateway.
 const OWN: usize = 2;
@@ -28,6 +28,10 @@ pub(crate) struct Parts {
     /// Requests per second of the open loop; no target should be busy with it.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     rate: u32,
+    /// Also what good calls at --rate notice of ten times as many with wrong keys; p99 with and
+    /// without.
+    #[arg(long)]
+    flood: bool,
     /// Also full and resumed TLS 1.3 handshakes (X25519, P-256): CPU per connection, beside a bare
     /// rustls server.
     #[arg(long)]
@@ -68,7 +72,9 @@ impl Measurement<'_> {
         // The same, and the upstream itself.
         let paced = if self.parts.latency { saturated + spoken.len() } else { 0 };
         let kinds = if self.parts.handshakes { HANDSHAKES.len() } else { 0 };
-        (saturated + paced + kinds * (self.targets(Protocol::H1Tls) + 1)) * usize::from(self.extent.count())
+        let flooded = if self.parts.flood { spoken.len() } else { 0 };
+        let each = saturated + paced + flooded + kinds * (self.targets(Protocol::H1Tls) + 1);
+        each * usize::from(self.extent.count())
     }
 
     /// Makes it.
@@ -78,6 +84,9 @@ impl Measurement<'_> {
         let progress = Progress::new(self.steps(), self.extent.cell());
         for protocol in &self.extent.protocols {
             self.spoken(*protocol, &progress, &mut report)?;
+        }
+        if self.parts.flood {
+            self.flood(&progress, &mut report)?;
         }
         if self.parts.handshakes {
             self.handshakes(&progress, &mut report)?;
@@ -125,6 +134,16 @@ impl Measurement<'_> {
         if self.parts.latency {
             contenders.push(self.lineup.direct()?);
             let measured = latency::measure(&contenders, protocol, self.extent, self.parts.rate, progress);
+            report.latency.extend(runtime()?.block_on(measured));
+        }
+        Ok(())
+    }
+
+    fn flood(&self, progress: &Progress, report: &mut Report) -> Done {
+        for protocol in &self.extent.protocols {
+            let (gateway, strangers) = (self.lineup.gateway(*protocol)?, self.lineup.strangers(16)?);
+            let measured =
+                flood::measure(&gateway, strangers, *protocol, self.extent, self.parts.rate, progress);
             report.latency.extend(runtime()?.block_on(measured));
         }
         Ok(())

@@ -145,7 +145,7 @@ fn figures(said: &[String]) -> Vec<String> {
 
 /// The gateway beside the floor, all protocols.
 fn overhead() -> Done {
-    let what = "--rounds 7 --seconds 5 --max-ratio 1.25 --json benches/record/overhead.json";
+    let what = "--rounds 7 --seconds 5 --flood --max-ratio 1.00 --json benches/record/overhead.json";
     loadtest("overhead", what)
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::Done;
 use crate::stub::HEADERS;
+use crate::traffic::Expected;
 
 /// An answer, read whole.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,9 +16,13 @@ pub(super) struct Answer<'b> {
 }
 
 impl Answer<'_> {
-    /// Whether it is the one that the stub gives.
-    pub(super) fn expect(&self, body: &[u8]) -> Done {
-        if self.status == 200 && *self.body == *body {
+    /// Whether it is the one that was to come: a refusal by its status alone, everything else whole.
+    pub(super) fn expect(&self, expected: &Expected) -> Done {
+        let as_expected = match expected {
+            Expected::Answer(body) => self.status == 200 && *self.body == **body,
+            Expected::Status(status) => self.status == *status,
+        };
+        if as_expected {
             return Ok(());
         }
         let start = self.body.get(..self.body.len().min(200)).unwrap_or_default();
@@ -78,20 +83,22 @@ fn chunks(mut read: &[u8]) -> Done<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, answer};
+    use super::{Answer, Expected, answer};
     use crate::call::ANSWER;
 
     #[test]
     fn answers_are_read_by_their_length() {
         let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len());
         let whole = answer(text.as_bytes()).unwrap().unwrap();
-        whole.expect(ANSWER.as_bytes()).unwrap();
-        assert!(whole.expect(b"{}").is_err());
+        let expected = |body: &str| Expected::Answer(body.as_bytes().into());
+        whole.expect(&expected(ANSWER)).unwrap();
+        assert!(whole.expect(&expected("{}")).is_err() && whole.expect(&Expected::Status(401)).is_err());
         assert_eq!(answer(&text.as_bytes()[..text.len() - 1]), Ok(None));
         assert_eq!(answer(b"HTTP/1.1 200"), Ok(None));
         assert!(answer(format!("{text}x").as_bytes()).is_err());
         assert!(answer(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
-        assert!(Answer { status: 403, ..whole }.expect(ANSWER.as_bytes()).is_err());
+        let refused = Answer { status: 403, ..whole };
+        assert!(refused.expect(&expected(ANSWER)).is_err() && refused.expect(&Expected::Status(403)).is_ok());
     }
 
     #[test]
@@ -99,7 +106,7 @@ mod tests {
         let text = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n6;x\r\n world\r\n0\r\n\r\n";
         let whole = answer(text).unwrap().unwrap();
         assert!(whole.closes);
-        whole.expect(b"hello world").unwrap();
+        whole.expect(&Expected::Answer(b"hello world"[..].into())).unwrap();
         for count in 0..text.len() {
             assert_eq!(answer(&text[..count]), Ok(None), "{count}");
         }

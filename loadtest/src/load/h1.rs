@@ -11,7 +11,7 @@ use super::answer::answer;
 use super::dial::Dial;
 use crate::Done;
 use crate::tls::HOST;
-use crate::traffic::{Choice, Chooser};
+use crate::traffic::{Choice, Chooser, Expected};
 
 /// A client and its connection.
 pub(super) struct Client {
@@ -57,7 +57,7 @@ impl Client {
             self.chosen = Some(choice);
         }
         // Not held over the wait: it borrows the client.
-        let expected = Rc::clone(&call.expected);
+        let expected = call.expected.clone();
         self.connect().await?;
         let outcome = match &mut self.stream {
             Some(Stream::Plain(stream)) => exchange(stream, &self.bytes, &expected, &mut self.read).await,
@@ -80,7 +80,7 @@ enum Keep {
 async fn exchange(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     call: &[u8],
-    expected: &[u8],
+    expected: &Expected,
     read: &mut Vec<u8>,
 ) -> Done<Keep> {
     stream.write_all(call).await.map_err(|error| format!("a request could not be sent: {error}"))?;

@@ -15,7 +15,7 @@ use super::dial::Dial;
 use crate::call::PATH;
 use crate::floor::OnThisThread;
 use crate::tls::HOST;
-use crate::traffic::{Choice, Chooser, Prepared};
+use crate::traffic::{Choice, Chooser, Expected, Prepared};
 use crate::{Done, spawn};
 
 /// A connection that several clients share; it is made when the first of them calls.
@@ -83,7 +83,7 @@ impl Client {
             self.chosen = Some(choice);
         }
         // Not held over the wait: it borrows the client.
-        let expected = Rc::clone(&call.expected);
+        let expected = call.expected.clone();
         self.connect().await?;
         let outcome = match &mut self.sender {
             Some(sender) => exchange(sender, self.request.clone(), &expected).await,
@@ -99,7 +99,7 @@ impl Client {
 async fn exchange(
     sender: &mut SendRequest<Full<Bytes>>,
     call: Request<Full<Bytes>>,
-    expected: &[u8],
+    expected: &Expected,
 ) -> Done {
     sender.ready().await.map_err(|error| format!("the connection was closed: {error}"))?;
     let answer = sender.send_request(call).await;

@@ -101,7 +101,7 @@ impl Place {
     async fn sip(&self, stream: &mut Box<dyn Stream>, key: &str) -> Done {
         let (mut request, mut sip) = (Vec::new(), [0; SIP]);
         let kind = Kind { answer: LARGE, form: Form::Json, ..Kind::of_record() };
-        Prepared::new(&kind).write_http1(HOST, key, false, &mut request);
+        Prepared::new(&kind, None).write_http1(HOST, key, false, &mut request);
         send(stream, &request).await?;
         for _ in 0..SIPS {
             match timeout(PATIENCE, stream.read(&mut sip)).await {

@@ -50,6 +50,10 @@ pub(crate) struct Traffic {
     /// Full TLS handshakes: no session is resumed.
     #[arg(long)]
     pub(crate) no_resumption: bool,
+    /// Status that every answer is to have, in place of 200 and the body of the stub: the load is
+    /// one of refused requests.
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(400..=599))]
+    pub(crate) refused: Option<u16>,
     /// What calls, keys and gaps are drawn with.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -66,6 +70,7 @@ impl Default for Traffic {
             zipf: None,
             connection_per_request: false,
             no_resumption: false,
+            refused: None,
             seed: 1,
         }
     }
@@ -123,7 +128,7 @@ impl Traffic {
                         let (body, answer) = (*body as usize, self.answer_bytes as usize);
                         let kind = Kind { era: *era, method: *method, body, form: *form, answer };
                         turns.extend(std::iter::repeat_n(calls.len(), *weight as usize));
-                        calls.push(Prepared::new(&kind));
+                        calls.push(Prepared::new(&kind, self.refused));
                     }
                 }
             }
@@ -151,14 +156,23 @@ pub(crate) struct Plan {
 pub(crate) struct Prepared {
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) body: bytes::Bytes,
-    /// The answer's body.
-    pub(crate) expected: Rc<[u8]>,
+    pub(crate) expected: Expected,
+}
+
+/// What a call is to be answered with.
+#[derive(Clone)]
+pub(crate) enum Expected {
+    /// Status 200 and this body.
+    Answer(Rc<[u8]>),
+    /// This status, whatever is said with it.
+    Status(u16),
 }
 
 impl Prepared {
     /// One kind.
-    pub(crate) fn new(kind: &Kind) -> Self {
-        Self { headers: kind.headers(), body: kind.request().into(), expected: kind.answered().into() }
+    pub(crate) fn new(kind: &Kind, refused: Option<u16>) -> Self {
+        let expected = refused.map_or_else(|| Expected::Answer(kind.answered().into()), Expected::Status);
+        Self { headers: kind.headers(), body: kind.request().into(), expected }
     }
 
     /// The whole HTTP/1.1 request, in place of what was there.
