@@ -44,9 +44,13 @@ fn cases(c: &mut Criterion) {
     // Two seconds for each of many cases; their instructions are counted besides.
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_millis(1_500));
     for name in CASES {
-        world.run(world.warm(name));
+        world.run(&mut world.warm(name));
         group.bench_function(name.replace('_', " "), |b| {
-            b.iter_batched(|| world.ready(name), |ready| world.run(black_box(ready)), BatchSize::SmallInput);
+            let run = |mut ready| {
+                world.run(black_box(&mut ready));
+                ready
+            };
+            b.iter_batched(|| world.ready(name), run, BatchSize::SmallInput);
         });
     }
     group.finish();
