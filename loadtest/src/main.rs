@@ -6,39 +6,22 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
-mod bare_server;
-mod call;
-mod compare;
-mod drive;
-mod fixture;
-mod flood;
-mod floor;
-mod handshakes;
-mod idle;
-mod latency;
-mod lineup;
+mod commands;
+mod floors;
 mod load;
 mod machine;
-mod measurement;
-mod observed;
-mod overhead;
-mod peers;
-mod progress;
-mod registry;
-mod relay;
-mod replicas;
+mod measure;
 mod report;
-mod rounds;
-mod server;
-mod size;
-mod soak;
-mod stub;
-mod tls;
+mod targets;
 mod traffic;
+mod transport;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use self::commands::{compare, drive, overhead, replicas, size, soak};
+use self::floors::{bare_proxy, bare_server, relay, stub};
 
 /// The floor is to be as fast as it can be; so it has the allocator that the gateway has.
 #[global_allocator]
@@ -83,11 +66,11 @@ enum Command {
     /// Load for any endpoint: at a rate that does not give way, or as fast as answers come.
     Drive(drive::Options),
     /// A report again from its JSON: on the screen, as a page, as a plot.
-    Report(report::Options),
+    Report(commands::report::Options),
     /// An upstream that gives every request the same answer, as cheaply as it can.
     Stub(stub::Options),
     /// The floor: a reverse proxy that checks nothing.
-    BareProxy(floor::Options),
+    BareProxy(bare_proxy::Options),
     /// The floor below: copies bytes between two sockets.
     Relay(relay::Options),
     /// The floor of TLS: accepts, and answers itself.
@@ -102,9 +85,9 @@ fn main() -> ExitCode {
         Command::Soak(options) => soak::run(&options),
         Command::Replicas(options) => replicas::run(&options),
         Command::Drive(options) => drive::run(&options),
-        Command::Report(options) => report::run(&options),
+        Command::Report(options) => commands::report::run(&options),
         Command::Stub(options) => stub::run(&options),
-        Command::BareProxy(options) => floor::run(&options),
+        Command::BareProxy(options) => bare_proxy::run(&options),
         Command::Relay(options) => relay::run(&options),
         Command::BareServer(options) => bare_server::run(&options),
     };
@@ -129,9 +112,4 @@ fn runtime() -> Done<tokio::runtime::LocalRuntime> {
 /// Starts a task on this thread.
 fn spawn(task: impl Future<Output = ()> + 'static) {
     drop(tokio::task::spawn_local(task));
-}
-
-/// Says where a server listens, for the process that started it.
-fn say_listening(address: std::net::SocketAddr) {
-    println!("{{\"listening\":\"{address}\"}}");
 }

@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 
 use super::connect::Stream;
-use super::exchange::Outgoing;
+use super::outgoing::Outgoing;
 use crate::base::bounds::READ_BYTES;
 use crate::base::{Deadline, Tick};
 use crate::wire::http1::{Malformed, ResponseHead, take_head};

@@ -9,10 +9,12 @@ mod connect;
 mod connection;
 mod exchange;
 mod idle;
+mod outgoing;
 mod trust;
 
 pub use body::{BodyFault, UpstreamBody};
 pub use client::{Upstream, UpstreamParams};
 pub use connect::ConnectFault;
-pub use exchange::{Exchange, Outgoing, OutgoingHead, SendFault};
+pub use exchange::{Exchange, SendFault};
+pub use outgoing::{Outgoing, OutgoingHead};
 pub use trust::{Trust, TrustFault};

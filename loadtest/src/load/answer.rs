@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use crate::Done;
-use crate::stub::HEADERS;
 use crate::traffic::Expected;
+
+/// Headers that an answer may have.
+const HEADERS: usize = 64;
 
 /// An answer, read whole.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,7 +86,7 @@ fn chunks(mut read: &[u8]) -> Done<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::{Answer, Expected, answer};
-    use crate::call::ANSWER;
+    use crate::traffic::call::ANSWER;
 
     #[test]
     fn answers_are_read_by_their_length() {

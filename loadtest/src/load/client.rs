@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use super::dial::Dial;
-use super::{Protocol, h1, h2};
+use super::{h1, h2};
 use crate::Done;
 use crate::traffic::{Chooser, Plan};
+use crate::transport::Protocol;
 
 /// A client of either protocol.
 pub(super) enum Client {

@@ -13,8 +13,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::Target;
 use crate::Done;
-use crate::tls::HOST;
 use crate::traffic::Traffic;
+use crate::transport::tls::HOST;
 
 /// Makes the connections of one load.
 pub(super) struct Dial {

@@ -6,12 +6,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::Protocol;
 use super::answer::answer;
 use super::dial::Dial;
 use crate::Done;
-use crate::tls::HOST;
 use crate::traffic::{Choice, Chooser, Expected};
+use crate::transport::Protocol;
+use crate::transport::tls::HOST;
 
 /// A client and its connection.
 pub(super) struct Client {

@@ -12,10 +12,10 @@ use tokio::sync::Mutex;
 
 use super::answer::Answer;
 use super::dial::Dial;
-use crate::call::PATH;
-use crate::floor::OnThisThread;
-use crate::tls::HOST;
+use crate::traffic::call::PATH;
 use crate::traffic::{Choice, Chooser, Expected, Prepared};
+use crate::transport::OnThisThread;
+use crate::transport::tls::HOST;
 use crate::{Done, spawn};
 
 /// A connection that several clients share; it is made when the first of them calls.

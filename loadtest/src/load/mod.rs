@@ -3,7 +3,7 @@
 //!
 //! One thread. Every answer is compared whole; anything unexpected is an error, and a cell
 //! with errors is no result. A closed loop finds the CPU per request and the throughput; only
-//! an open one tells of latency.
+//! an open one tells of latency. It must never know what serves its target, and starts nothing.
 
 mod alarm;
 mod answer;
@@ -16,7 +16,6 @@ mod measured;
 mod open;
 #[cfg(test)]
 mod open_tests;
-mod random;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -35,9 +34,9 @@ use self::dial::Dial;
 pub(crate) use self::dial::Handshakes;
 pub(crate) use self::measured::Measured;
 pub(crate) use self::open::{open, open_with};
-pub(crate) use self::random::Random;
 pub(crate) use self::schedule::Schedule;
 use crate::traffic::Traffic;
+use crate::transport::Protocol;
 use crate::{Done, spawn};
 
 /// Streams on one HTTP/2 connection.
@@ -46,33 +45,6 @@ const STREAMS: usize = 4;
 const WIND_DOWN: Duration = Duration::from_secs(5);
 /// The longest latency that is told apart; a call that takes longer counts as this.
 const LONGEST_NS: u64 = 60_000_000_000;
-
-/// What clients and targets speak.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
-pub(crate) enum Protocol {
-    /// HTTP/1.1, plaintext.
-    H1,
-    /// HTTP/1.1 over TLS.
-    H1Tls,
-    /// HTTP/2 over TLS.
-    H2Tls,
-}
-
-impl Protocol {
-    /// Its name in reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::H1 => "h1",
-            Self::H1Tls => "h1-tls",
-            Self::H2Tls => "h2-tls",
-        }
-    }
-
-    /// What the client offers in the TLS handshake.
-    pub(crate) fn alpn(self) -> &'static [u8] {
-        if self == Self::H2Tls { b"h2" } else { b"http/1.1" }
-    }
-}
 
 /// Where the load goes.
 #[derive(Clone)]

@@ -18,10 +18,11 @@ use super::dial::Dial;
 use super::feed::{Due, Feed};
 use super::measured::Measured;
 use super::schedule::Schedule;
-use super::{LONGEST_NS, Protocol, Target, WIND_DOWN};
+use super::{LONGEST_NS, Target, WIND_DOWN};
 use crate::Done;
 use crate::machine::{Ticks, only_core};
 use crate::traffic::{Plan, Traffic};
+use crate::transport::Protocol;
 
 /// Time that all connections together have to be made before the schedule begins.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -7,16 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::{Load, Measured, Protocol, Schedule, Target, check_with, open, open_with};
-use crate::call::ANSWER;
+use super::tests::listener;
+use super::{Load, Measured, Schedule, Target, check_with, open, open_with};
+use crate::floors::{bare_proxy, bare_server, relay, stub};
 use crate::traffic::Traffic;
-use crate::{bare_server, floor, relay, runtime, spawn, stub, tls};
-
-async fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
+use crate::traffic::call::ANSWER;
+use crate::transport::{Protocol, tls};
+use crate::{runtime, spawn};
 
 fn target(folder: &tempfile::TempDir, address: SocketAddr, protocol: Protocol) -> Target {
     let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
@@ -63,7 +60,7 @@ fn every_protocol_is_called_at_the_rate() {
             let target = target(&folder, address, protocol);
             let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
             let acceptor = (protocol != Protocol::H1).then(|| tls::acceptor(&certificate, &key).unwrap());
-            spawn(floor::accept(listener, acceptor, upstream_address));
+            spawn(bare_proxy::accept(listener, acceptor, upstream_address));
             let measured = open(&target, &Schedule { poisson, ..schedule(500.0, 0.4) }).await.unwrap();
             assert_eq!((measured.errors, measured.first_error.as_deref()), (0, None), "{protocol:?}");
             assert_eq!((measured.not_sent, measured.unanswered), (0, 0), "{protocol:?}");
@@ -154,7 +151,7 @@ fn mixed_traffic_comes_back_as_it_was_asked_for() {
             } else {
                 let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
                 let acceptor = tls::acceptor(&certificate, &key).unwrap();
-                spawn(floor::accept(listener, Some(acceptor), upstream_address));
+                spawn(bare_proxy::accept(listener, Some(acceptor), upstream_address));
             }
             check_with(&target, &traffic).await.unwrap();
             let load = Load::start_with(&target, &traffic, 8).unwrap();

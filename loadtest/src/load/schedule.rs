@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::random::Random;
+use crate::traffic::Random;
 
 /// What an open-loop load is to send.
 #[derive(Clone)]

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::{Load, Protocol, Target, check};
-use crate::{floor, runtime, spawn, stub, tls};
+use super::{Load, Target, check};
+use crate::floors::{bare_proxy, stub};
+use crate::transport::{Protocol, tls};
+use crate::{runtime, spawn};
 
-async fn listener() -> (TcpListener, SocketAddr) {
+pub(super) async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
@@ -26,7 +28,7 @@ fn every_protocol_reaches_the_stub_through_the_floor() {
         for protocol in [Protocol::H1, Protocol::H1Tls, Protocol::H2Tls] {
             let (listener, address) = listener().await;
             let acceptor = (protocol != Protocol::H1).then(|| tls::acceptor(&certificate, &key).unwrap());
-            spawn(floor::accept(listener, acceptor, upstream_address));
+            spawn(bare_proxy::accept(listener, acceptor, upstream_address));
             let tls = tls::client(&certificate, protocol.alpn()).unwrap();
             let target = Target { address, protocol, tls, keys: Rc::new(["key".to_owned()]) };
             check(&target).await.unwrap();

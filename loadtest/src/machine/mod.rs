@@ -1,4 +1,6 @@
 //! What the kernel says: which cores there are, how busy they were, and what a process used.
+//!
+//! It asks the kernel alone, and must never know what is measured or why.
 
 mod counters;
 mod process;
@@ -30,6 +32,13 @@ pub(crate) fn cores() -> Done<Cores> {
         (Some(target), Some(load)) => Ok(Cores { target, load }),
         _ => Err("two cores are needed, one for the target and one for the load".to_owned()),
     }
+}
+
+/// The same, for a measurement that begins: from now on this thread keeps to the load's.
+pub(crate) fn take_cores() -> Done<Cores> {
+    let cores = cores()?;
+    pin(cores.load)?;
+    Ok(cores)
 }
 
 /// Keeps this thread, and the processes that it starts, on one core.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{figure, median, round};
-use crate::load::Protocol;
+use crate::transport::Protocol;
 
 /// One round of one target. Write what was measured, and `..Sample::default()` for the rest.
 #[derive(Clone, Default)]

@@ -1,4 +1,4 @@
-//! Where a report is written, as every command that measures takes it.
+//! Where a report is written, as every command that measures takes it, and read again.
 
 use std::path::{Path, PathBuf};
 
@@ -36,28 +36,15 @@ impl ReportFiles {
     }
 }
 
-/// A report again, from the JSON that a command wrote.
-fn read(file: &Path) -> Done<Report> {
-    let text = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    serde_json::from_slice(&text).map_err(|error| format!("{} is no report in JSON: {error}", file.display()))
+impl Report {
+    /// A report again, from the JSON that a command wrote.
+    pub(crate) fn read(file: &Path) -> Done<Self> {
+        let text = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        serde_json::from_slice(&text)
+            .map_err(|error| format!("{} is no report in JSON: {error}", file.display()))
+    }
 }
 
 fn write(file: &Path, text: &str) -> Done {
     std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
-}
-
-/// `loadtest report`
-#[derive(clap::Args)]
-pub(crate) struct Options {
-    /// What a command wrote with --json.
-    report: PathBuf,
-    #[command(flatten)]
-    files: ReportFiles,
-}
-
-/// Shows a report again, without measuring.
-pub(crate) fn run(options: &Options) -> Done {
-    let report = read(&options.report)?;
-    println!("{}", report.table());
-    options.files.write(&report)
 }

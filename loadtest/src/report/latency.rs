@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::{figure, median, named_protocol, protocol_name, round};
-use crate::load::Protocol;
+use crate::transport::Protocol;
 
 /// Points of a curve for each nine: enough that a step shows as one.
 const POINTS_PER_NINE: u32 = 20;

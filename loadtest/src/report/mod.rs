@@ -9,6 +9,8 @@ mod latency;
 mod number;
 mod page;
 mod plot;
+mod progress;
+mod screen;
 mod svg;
 mod table;
 mod tables;
@@ -22,13 +24,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::Done;
-use crate::load::Protocol;
 use crate::machine::Machine;
+use crate::transport::Protocol;
 
 pub(crate) use cell::{Cell, Sample};
-pub(crate) use files::{Options, ReportFiles, run};
+pub(crate) use files::ReportFiles;
 use latency::Percentiles;
 pub(crate) use latency::{Latency, LoadPoint};
+pub(crate) use progress::Progress;
 
 /// A whole report. What a command did not measure stays empty and is not shown.
 #[derive(Serialize, Deserialize)]

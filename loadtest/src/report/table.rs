@@ -1,14 +1,12 @@
 //! A table, whether it goes to the screen or to the page: which columns there are is decided
 //! by the figures, so that what nobody measured takes no column.
 
-use super::Report;
 use super::number::ABSENT;
-use super::tables;
 
 /// The screen that a table has to fit on.
-const COLUMNS: usize = 120;
+pub(super) const COLUMNS: usize = 120;
 /// The longest field on the screen; names come from outside.
-const FIELD: usize = 28;
+pub(super) const FIELD: usize = 28;
 
 /// Columns and rows of text.
 pub(super) struct Table {
@@ -126,55 +124,6 @@ impl Table {
     }
 }
 
-impl Report {
-    /// The tables for the screen, of what was measured.
-    pub(crate) fn table(&self) -> String {
-        let mut parts = Vec::new();
-        if !self.cells.is_empty() {
-            parts.push(tables::cells(&self.cells).text());
-        }
-        if !self.latency.is_empty() {
-            parts.push(tables::latency(&self.latency).text());
-        }
-        let reasons = self.no_results();
-        if !reasons.is_empty() {
-            parts.push(reasons);
-        }
-        if let Some(sizing) = &self.sizing {
-            for (head, figures) in [("Needed", &sizing.needed), ("Measured here", &sizing.measured)] {
-                parts.push(format!("{head}\n{}", tables::figures(figures).text()));
-            }
-            parts.extend(sizing.assumed.iter().map(|sentence| format!("Assumed: {}\n", plain(sentence))));
-            parts.extend(sizing.checked.iter().map(|sentence| format!("Checked: {}\n", plain(sentence))));
-        }
-        parts.join("\n")
-    }
-}
-
-impl Report {
-    /// A line for each cell and latency that is none.
-    fn no_results(&self) -> String {
-        let cells = self
-            .cells
-            .iter()
-            .filter_map(|cell| Some((&cell.target, cell.protocol.clone(), cell.no_result()?)));
-        let latency = self
-            .latency
-            .iter()
-            .filter_map(|it| Some((&it.target, String::from(it.protocol), it.no_result()?)));
-        let mut text = String::new();
-        for (target, protocol, why) in cells.chain(latency) {
-            text.push_str(&format!(
-                "no result: {}, {}: {}\n",
-                cut(target, FIELD),
-                protocol,
-                cut(&why, COLUMNS)
-            ));
-        }
-        text
-    }
-}
-
 /// The beginning of a text; an ellipsis says that more was there.
 pub(super) fn cut(text: &str, most: usize) -> String {
     let text = plain(text);
@@ -185,6 +134,6 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 }
 
 /// Text that moves no cursor and colours nothing.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }

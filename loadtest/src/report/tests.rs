@@ -3,8 +3,8 @@
 use hdrhistogram::Histogram;
 
 use super::{Cell, Latency, Report, Sample, median};
-use crate::load::Protocol;
 use crate::machine::Machine;
+use crate::transport::Protocol;
 
 fn sample(cpu_us: f64, errors: u64) -> Sample {
     Sample {

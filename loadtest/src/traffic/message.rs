@@ -4,7 +4,7 @@
 //! passes on: it names the method, the form and the size of the answer. Each variety is made
 //! once, before the load begins.
 
-use crate::call::{ANSWER, BODY, TOOL};
+use super::call::{ANSWER, BODY, TOOL};
 
 /// The two ways of speaking MCP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -186,7 +186,7 @@ mod tests {
     use serde_json::Value;
 
     use super::{Era, Form, Kind, Method, answer};
-    use crate::call::{ANSWER, BODY};
+    use crate::traffic::call::{ANSWER, BODY};
 
     #[test]
     fn the_call_of_record_is_what_it_was() {

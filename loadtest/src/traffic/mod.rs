@@ -1,19 +1,22 @@
 //! What a load consists of: eras, methods, sizes, forms of answers, keys, connections.
 //!
 //! Without options it is the call of record, which the figures of record depend on. All bytes
-//! are made before the load begins.
+//! are made before the load begins. It sends nothing, and must never know who does: load and stub
+//! both take from here what is said.
 
+pub(crate) mod call;
 pub(crate) mod message;
+mod random;
 mod zipf;
 
 use std::rc::Rc;
 use std::str::FromStr;
 
+use self::call::{ANSWER, BODY, PATH};
 use self::message::{Era, Form, Kind, Method};
+pub(crate) use self::random::Random;
 use self::zipf::Zipf;
 use crate::Done;
-use crate::call::{ANSWER, BODY, PATH};
-use crate::load::Random;
 
 /// The largest body that is sent.
 const LARGEST: u32 = 1 << 20;
@@ -169,6 +172,13 @@ pub(crate) enum Expected {
 }
 
 impl Prepared {
+    /// The call of record, whole, as HTTP/1.1.
+    pub(crate) fn of_record(host: &str, key: &str) -> Vec<u8> {
+        let mut request = Vec::new();
+        Self::new(&Kind::of_record(), None).write_http1(host, key, false, &mut request);
+        request
+    }
+
     /// One kind.
     pub(crate) fn new(kind: &Kind, refused: Option<u16>) -> Self {
         let expected = refused.map_or_else(|| Expected::Answer(kind.answered().into()), Expected::Status);

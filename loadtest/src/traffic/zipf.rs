@@ -3,7 +3,7 @@
 //! By rejection inversion (Hörmann, Derflinger: Rejection-inversion to generate variates from
 //! monotone discrete distributions, 1996): no table, so a million keys cost nothing.
 
-use crate::load::Random;
+use super::random::Random;
 
 /// The distribution over ranks 1 to `count`.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl Zipf {
 #[cfg(test)]
 mod tests {
     use super::Zipf;
-    use crate::load::Random;
+    use crate::traffic::Random;
 
     #[test]
     fn ranks_come_as_often_as_the_law_says() {

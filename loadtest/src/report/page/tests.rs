@@ -3,12 +3,12 @@
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::page;
-use crate::load::Protocol;
 use crate::machine::Machine;
 use crate::report::{
     Cell, Figure, Latency, LoadPoint, MemoryCurve, MemoryPoint, Report, Sample, Sizing, TargetInfo,
     TargetKind, plot, tests,
 };
+use crate::transport::Protocol;
 
 const HOSTILE: &str = "</svg><script>alert('1')</script>&\"\u{0}\u{1b}]0;";
 

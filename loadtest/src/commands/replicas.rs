@@ -1,0 +1,266 @@
+//! `loadtest replicas`: several gateways on one registry. How soon a key that is issued works at
+//! all of them, how soon one that is revoked works at none, and whether calls go on when one of
+//! them is killed.
+//!
+//! The registry is the embedded one, a file that gateways on one machine share.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use crate::load::{Caller, Load, Target, callers};
+use crate::machine::{self, Machine};
+use crate::report::{Figure, Report, ReportFiles, Sizing};
+use crate::targets::fixture::Fixture;
+use crate::targets::registry::{Issued, Registry};
+use crate::targets::server::{Program, Server};
+use crate::traffic::Traffic;
+use crate::transport::{Protocol, tls};
+use crate::{Done, runtime};
+
+/// Time in which a change has to reach every replica.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How often a replica is asked whether a change has reached it; the figures are no finer.
+const ASKED_EVERY: Duration = Duration::from_millis(1);
+/// Calls in flight at each replica while one is killed.
+const IN_FLIGHT: usize = 4;
+
+/// `loadtest replicas`
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The gateway's program, built for release.
+    #[arg(long, value_name = "FILE")]
+    gateway: PathBuf,
+    /// Gateways.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
+    count: u8,
+    /// Keys that are issued and revoked.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
+    rounds: u8,
+    /// Seconds of calls around the end of one replica.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=60))]
+    seconds: u8,
+    #[command(flatten)]
+    files: ReportFiles,
+}
+
+/// Measures and reports; fails where a change did not arrive or calls failed that should not.
+pub(crate) fn run(options: &Options) -> Done {
+    let mut report = Report::new(Machine::here(), Vec::new());
+    let cores = machine::take_cores()?;
+    let stub = Server::start(&Program::own(&["stub"])?, cores.load, cores.load)?;
+    let fixture = Fixture::make(&options.gateway, stub.address, IN_FLIGHT)?;
+    let program = fixture.gateway(Protocol::H1);
+    let start = |_| Server::start(&program, cores.target, cores.load);
+    let mut replicas = Replicas {
+        servers: (0..options.count).map(start).collect::<Done<_>>()?,
+        registry: fixture.registry().clone(),
+        keys: Rc::clone(&fixture.keys),
+    };
+    let (mut issued, mut revoked, mut command) = (Vec::new(), Vec::new(), Vec::new());
+    let killed = runtime()?.block_on(async {
+        for round in 0..options.rounds {
+            let change = replicas.change(&format!("round-{round}")).await?;
+            issued.push(change.issued);
+            revoked.push(change.revoked);
+            command.push(change.command);
+        }
+        let killed = replicas.kill_one(Duration::from_secs(u64::from(options.seconds))).await?;
+        // The others still follow the registry.
+        replicas.change("after").await?;
+        Done::Ok(killed)
+    })?;
+    let measured = vec![
+        figure("issued, until it worked at all, after the command", &issued),
+        figure("revoked, until it worked at none, after the command began", &revoked),
+        figure("of it, the command itself", &command),
+    ];
+    for one in &measured {
+        let (low, high) = one.range.unwrap_or((one.value, one.value));
+        println!("{}: {:.1} ms ({low:.1} to {high:.1})", one.name, one.value);
+    }
+    println!("{killed}");
+    let count =
+        Figure { name: "gateways".to_owned(), value: options.count.into(), unit: String::new(), range: None };
+    report.sizing = Some(Sizing {
+        asked: vec![count],
+        measured,
+        needed: Vec::new(),
+        assumed: vec![format!("each gateway is asked every {} ms", ASKED_EVERY.as_millis())],
+        checked: Some(killed),
+    });
+    options.files.write(&report)
+}
+
+/// The running ones.
+struct Replicas {
+    servers: Vec<Server>,
+    registry: Registry,
+    keys: Rc<[String]>,
+}
+
+/// Times of one key's life, until the last replica had followed.
+struct Change {
+    issued: Duration,
+    revoked: Duration,
+    command: Duration,
+}
+
+impl Replicas {
+    fn callers(&self, keys: &Rc<[String]>) -> Done<Vec<Caller>> {
+        let one = |server: &Server| {
+            let caller = callers(&target(server, keys)?, &Traffic::default(), 1)?.pop();
+            caller.ok_or_else(|| "no client".to_owned())
+        };
+        self.servers.iter().map(one).collect()
+    }
+
+    /// Issues a key, sees it work everywhere, revokes it, sees it work nowhere.
+    async fn change(&self, name: &str) -> Done<Change> {
+        let Issued { id, key } = self.registry.issue(name)?;
+        let issued = Instant::now();
+        let mut callers = self.callers(&Rc::from([key]))?;
+        for (number, caller) in callers.iter_mut().enumerate() {
+            until(caller, Result::is_ok).await.map_err(|said| {
+                format!(
+                    "a key that was issued did not work at replica {number} after {} s: {said}",
+                    LONGEST.as_secs()
+                )
+            })?;
+        }
+        let issued = issued.elapsed();
+        let (begun, command) = (Instant::now(), self.revoke_aside(&id));
+        for (number, caller) in callers.iter_mut().enumerate() {
+            until(caller, |outcome| outcome.as_ref().is_err_and(|said| said.starts_with("status 401")))
+                .await
+                .map_err(|said| {
+                    format!(
+                        "a key that was revoked worked on at replica {number} after {} s: {said}",
+                        LONGEST.as_secs()
+                    )
+                })?;
+        }
+        let revoked = begun.elapsed();
+        let command = command.await.map_err(|_| "the command gave no answer".to_owned())??;
+        Ok(Change { issued, revoked, command })
+    }
+
+    /// Revokes on a thread of its own, since replicas may follow before the command has ended.
+    fn revoke_aside(&self, id: &str) -> oneshot::Receiver<Done<Duration>> {
+        let (tell, told) = oneshot::channel();
+        let (registry, id) = (self.registry.clone(), id.to_owned());
+        std::thread::spawn(move || {
+            let begun = Instant::now();
+            let done = registry.revoke(&id).map(|()| begun.elapsed());
+            // Nobody asks any more where a replica did not follow.
+            let _ = tell.send(done);
+        });
+        told
+    }
+
+    /// Calls at all, the first is killed, calls at the others go on.
+    async fn kill_one(&mut self, length: Duration) -> Done<String> {
+        let start = |server: &Server| Load::start(&target(server, &self.keys)?, IN_FLIGHT);
+        let mut loads = self.servers.iter().map(start).collect::<Done<Vec<_>>>()?;
+        sleep(length / 2).await;
+        let before: u64 = loads.iter().map(|load| load.counted().requests).sum();
+        drop(self.servers.remove(0));
+        let of_killed = loads.remove(0);
+        sleep(length / 2).await;
+        let lost = of_killed.counted().errors;
+        let (mut after, mut failed) = (0, None);
+        for load in loads {
+            let counted = load.counted();
+            after += counted.requests;
+            failed = failed.or(counted.first_error);
+            load.stop().await?;
+        }
+        if let Some(error) = failed {
+            return Err(format!("calls at a replica that was not killed failed: {error}"));
+        }
+        // Its clients go to another replica, as a balancer would send them.
+        let survivor = self.servers.first().ok_or("no replica is left")?;
+        for mut caller in callers(&target(survivor, &self.keys)?, &Traffic::default(), IN_FLIGHT)? {
+            caller.call().await.map_err(|said| format!("a client that changed replicas failed: {said}"))?;
+        }
+        let others = self.servers.len();
+        Ok(format!(
+            "one of {} killed amid {before} calls: {lost} calls in flight there were lost, its clients were served by another at once, none of {after} calls at the other {others} failed",
+            others + 1
+        ))
+    }
+}
+
+fn target(server: &Server, keys: &Rc<[String]>) -> Done<Target> {
+    let (address, keys) = (server.address, Rc::clone(keys));
+    Ok(Target { address, protocol: Protocol::H1, tls: tls::trusting_nobody()?, keys })
+}
+
+/// Calls until the outcome is the wanted one; otherwise the last one, in words.
+async fn until(caller: &mut Caller, wanted: impl Fn(&Done) -> bool) -> Done {
+    let mut last = String::new();
+    let calls = async {
+        loop {
+            let outcome = caller.call().await;
+            if wanted(&outcome) {
+                return;
+            }
+            last = outcome.err().unwrap_or_else(|| "the call was answered".to_owned());
+            sleep(ASKED_EVERY).await;
+        }
+    };
+    timeout(LONGEST, calls).await.map_err(|_| last)
+}
+
+/// Median and extremes, in milliseconds.
+fn figure(name: &str, times: &[Duration]) -> Figure {
+    let mut times: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
+    times.sort_by(f64::total_cmp);
+    let at = |index: usize| times.get(index).copied().unwrap_or(f64::NAN);
+    let range = Some((at(0), at(times.len().saturating_sub(1))));
+    Figure { name: name.to_owned(), value: at(times.len() / 2), unit: "ms".to_owned(), range }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::{figure, until};
+    use crate::floors::stub;
+    use crate::load::{Target, callers};
+    use crate::traffic::Traffic;
+    use crate::transport::{Protocol, tls};
+    use crate::{runtime, spawn};
+
+    #[test]
+    fn a_change_is_waited_for() {
+        runtime().unwrap().block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            drop(listener);
+            let tls = tls::trusting_nobody().unwrap();
+            let target = Target { address, protocol: Protocol::H1, tls, keys: Rc::new([]) };
+            let mut caller = callers(&target, &Traffic::default(), 1).unwrap().pop().unwrap();
+            until(&mut caller, |outcome| outcome.as_ref().is_err_and(|said| said.contains("cannot connect")))
+                .await
+                .unwrap();
+            // It comes up while it is waited for.
+            spawn(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                stub::accept(tokio::net::TcpListener::bind(address).await.unwrap()).await;
+            });
+            until(&mut caller, Result::is_ok).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn times_are_medians_in_milliseconds() {
+        let figure = figure("x", &[3, 1, 2].map(Duration::from_millis));
+        assert!((figure.value - 2.0).abs() < 1e-9);
+        assert_eq!(figure.range, Some((1.0, 3.0)));
+    }
+}
