@@ -61,6 +61,9 @@ fn request(data: &[u8]) {
     for parts in cuts::runs(data) {
         let cut = received(&parts);
         assert_eq!(format!("{cut:?}"), format!("{whole:?}"), "{}", data.escape_ascii());
+        if let (Ok(Some((cut, _))), Ok(Some((whole, _)))) = (&cut, &whole) {
+            assert!(cut.head.lines.iter().eq(whole.head.lines.iter()), "{}", data.escape_ascii());
+        }
     }
     let Ok(Some((head, left))) = whole else { return };
     let mut text = &data[..data.len() - left];
@@ -158,7 +161,11 @@ fn answer(data: &[u8]) {
     };
     let whole = take(&[data]);
     for parts in cuts::runs(data) {
-        assert_eq!(format!("{:?}", take(&parts)), format!("{whole:?}"), "{}", data.escape_ascii());
+        let cut = take(&parts);
+        assert_eq!(format!("{cut:?}"), format!("{whole:?}"), "{}", data.escape_ascii());
+        if let (Ok(Some((cut, _))), Ok(Some((whole, _)))) = (&cut, &whole) {
+            assert!(cut.lines.iter().eq(whole.lines.iter()), "{}", data.escape_ascii());
+        }
     }
     let Ok(Some((head, left))) = whole else { return };
     // Interim answers come before it, each with a head of its own.

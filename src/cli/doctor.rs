@@ -168,7 +168,7 @@ fn discover(endpoint: &Endpoint) -> Outgoing {
         (PROTOCOL_VERSION, "2026-07-28"),
         (MCP_METHOD, "server/discover"),
     ];
-    let mut head = OutgoingHead::begin(Method::POST, &endpoint.preamble, 512);
+    let mut head = OutgoingHead::begin(Method::POST, &endpoint.preamble, 256, DISCOVER.len());
     for (name, value) in &HEADERS {
         head.add(name, &HeaderValue::from_static(value));
     }

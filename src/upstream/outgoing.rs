@@ -23,10 +23,12 @@ pub struct OutgoingHead {
 }
 
 impl OutgoingHead {
-    /// Begins a request; `room` is how many bytes are likely to follow.
+    /// Begins a request; `lines` is how many bytes of lines are likely to follow, `body` how many the
+    /// body has. A body that goes apart needs no room here.
     #[inline]
-    pub fn begin(method: Method, preamble: &Preamble, room: usize) -> Self {
-        let mut written = Vec::with_capacity(preamble.size() + room);
+    pub fn begin(method: Method, preamble: &Preamble, lines: usize, body: usize) -> Self {
+        let joined = if body <= JOINED_BODY_BYTES { body } else { 0 };
+        let mut written = Vec::with_capacity(preamble.size() + lines + joined);
         begin_request(&mut written, &method, preamble);
         Self { method, written }
     }

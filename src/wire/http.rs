@@ -3,6 +3,8 @@
 
 use http::header::{self, HeaderName};
 
+use super::known::Known;
+
 /// `X-API-Key`
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// `MCP-Protocol-Version`
@@ -22,7 +24,9 @@ const PARAM_PREFIX: &str = "mcp-param-";
 /// Whether a header belongs to the connection, to credentials or to the gateway, so that the
 /// configuration may not add it to those that pass.
 pub fn never_forwarded(name: &HeaderName) -> bool {
-    const NEVER: [HeaderName; 17] = [
+    const NEVER: [HeaderName; 18] = [
+        // Answers that are looked into must not come encoded.
+        header::ACCEPT_ENCODING,
         header::AUTHORIZATION,
         header::CONNECTION,
         header::CONTENT_ENCODING,
@@ -45,6 +49,24 @@ pub fn never_forwarded(name: &HeaderName) -> bool {
         || ["authorization", "api-key", "apikey", "token", "secret", "password", "cookie"]
             .iter()
             .any(|word| name.as_str().contains(word))
+}
+
+/// Whether a header frames messages, belongs to the connection, or is one that the gateway or the
+/// protocol tells upstreams: as the name of a credential it would be there twice.
+pub fn belongs_to_http(name: &HeaderName) -> bool {
+    const OWN: [HeaderName; 10] = [
+        header::ACCEPT_ENCODING,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::EXPECT,
+        header::HOST,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        HeaderName::from_static("keep-alive"),
+    ];
+    OWN.contains(name) || Known::of(name.as_str().as_bytes()).passes_upstream()
 }
 
 /// Whether a header's name becomes one that decides about framing, callers or messages when `_`

@@ -5,6 +5,7 @@
 //! case, as HTTP/2 has them; no name or value holds a line break, since only a parsed head or a
 //! map of valid headers becomes lines. It must never join or mend lines.
 
+use std::fmt;
 use std::ops::Range;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -13,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::known::Known;
 
 /// The lines, in the order in which they came.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Lines {
     block: Bytes,
     spans: Vec<Span>,
@@ -28,11 +29,25 @@ struct Span {
 }
 
 /// One line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Line<'l> {
     name: &'l [u8],
     value: &'l [u8],
     known: Known,
+}
+
+/// Names and lengths alone: a value may be a key, and a line that was taken out is still in the
+/// block.
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Debug for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} bytes", self.name.escape_ascii(), self.value.len())
+    }
 }
 
 impl<'l> Line<'l> {
@@ -215,6 +230,10 @@ mod tests {
         assert_eq!(again, headers);
         assert_eq!((lines.get(Known::Name), lines.get(Known::Date)), (Some(&b"x"[..]), None));
         assert_eq!((lines.len(), lines.get(Known::Other)), (4, Some(&b""[..])));
+        assert_eq!(
+            format!("{lines:?}"),
+            "[host: 1 bytes, mcp-name: 1 bytes, mcp-name: 1 bytes, empty: 0 bytes]"
+        );
         lines.keep_only(|line| line.name() == b"host");
         assert_eq!(lines.iter().map(super::Line::value).collect::<Vec<_>>(), [b"a"]);
     }

@@ -136,6 +136,18 @@ fn every_kind_of_fault_is_told_with_path_found_and_accepted() {
             "servers[0].forward_headers[0]: found the header authorization",
         ),
         (
+            with(server, "name = \"crm\"\nforward_headers = [\"Accept-Encoding\"]"),
+            "servers[0].forward_headers[0]: found the header accept-encoding",
+        ),
+        (
+            with(server, "name = \"crm\"\ncredential = { header = \"Content-Length\", value = \"5\" }"),
+            "servers[0].credential.header: found the header content-length, which HTTP",
+        ),
+        (
+            with(server, "name = \"crm\"\nidentity = { key_id = \"X-Who\", owner = \"X-Who\" }"),
+            "servers[0].identity.owner: found the header that 'key_id' has",
+        ),
+        (
             with(server, "name = \"crm\"\norigins = [\"agent.example.com\"]"),
             "servers[0].origins[0]: found the string \"agent.example.com\"",
         ),

@@ -11,7 +11,7 @@ use crate::config::raw::{Credential, Server};
 use crate::config::settings::{ServerSettings, UpstreamUrl};
 use crate::config::tls::{others_can_read, read_authorities};
 use crate::policy::Scope;
-use crate::wire::http::never_forwarded;
+use crate::wire::http::{belongs_to_http, never_forwarded};
 use crate::wire::known::Known;
 
 const URL: &str = "one URL such as http://127.0.0.1:9001/mcp or https://crm.example.com/mcp, without user information or fragment";
@@ -67,6 +67,13 @@ impl Check<'_> {
         };
         let key_id = identity_header(self, "key_id", identity.and_then(|i| i.key_id.as_ref()));
         let owner = identity_header(self, "owner", identity.and_then(|i| i.owner.as_ref()));
+        if key_id.is_some() && key_id == owner {
+            self.faults.add(
+                format!("{path}.identity.owner"),
+                "the header that 'key_id' has",
+                "a header of its own: an upstream would get two values",
+            );
+        }
         let credential =
             raw.credential.as_ref().and_then(|c| self.credential(&format!("{path}.credential"), c));
         let forward_headers =
@@ -136,6 +143,13 @@ impl Check<'_> {
                 // Not shown: name and value may have been mixed up.
                 "a string that names no header",
                 "the name of a header, e.g. Authorization",
+            );
+        }
+        if let Some(name) = name.as_ref().filter(|name| belongs_to_http(name)) {
+            self.faults.add(
+                format!("{path}.header"),
+                format!("the header {name}, which HTTP, MCP or the gateway itself needs"),
+                "a header that an upstream takes credentials from, e.g. Authorization",
             );
         }
         let text = match (&raw.value, &raw.file) {

@@ -44,11 +44,8 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
 fn outgoing(admitted: &Admitted<'_>, head: &RequestHead, body: usize) -> Result<OutgoingHead, Refusal> {
     let server = admitted.routed().server();
     let era = admitted.era();
-    let mut out = OutgoingHead::begin(
-        head.method.clone(),
-        &server.endpoint.preamble,
-        head.lines.size() + OWN_LINES + body,
-    );
+    let lines = head.lines.size() + OWN_LINES;
+    let mut out = OutgoingHead::begin(head.method.clone(), &server.endpoint.preamble, lines, body);
     for line in head.lines.iter().filter(|line| passes(*line, server, era)) {
         if tells_key(line.value()) {
             return Err(Refusal::hinted(

@@ -1,21 +1,16 @@
 //! Reading: all records with a position, then what changed since.
 //!
-//! The look for changes is taken a hundred times a second, beside the requests. It first asks
-//! the file system whether anything was written, which takes two system calls, then SQLite's own
-//! counter, which takes locks; a query is made only where that has moved.
-
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+//! The look for changes first asks SQLite's own counter, which costs two system calls and no
+//! query; most looks end there.
 
 use rusqlite::Connection;
 
-use super::{Change, Changes, Embedded, Fault, Position, Used, stored};
+use super::{Change, Changes, Embedded, Fault, Position, Used, inode, stored};
 use crate::base::{KeyId, UnixSeconds, bounds};
 
 impl Embedded {
     pub(super) fn follow(&mut self, since: Position) -> Result<Changes, Fault> {
-        let stamp = Stamp::of(&self.path);
-        if stamp.file != self.inode {
+        if inode(&self.path) != self.inode {
             // The file was replaced: what this connection reads is nobody's truth any more.
             let path = self.path.clone();
             *self = Self::open(&path)?;
@@ -23,13 +18,9 @@ impl Embedded {
         if since.epoch != self.epoch {
             return Ok(Changes::Lost);
         }
-        if self.untouched.is(stamp) {
-            return Ok(Changes::Since(Vec::new(), since));
-        }
         let counter = self.connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
         let counter = counter.map_err(|error| self.unavailable(&error))?;
         if self.seen == Some(counter) {
-            self.untouched = Untouched { since: Some(stamp), looks: 0 };
             return Ok(Changes::Since(Vec::new(), since));
         }
         let changes = read_changes(&self.connection, since).map_err(|error| self.unavailable(&error))?;
@@ -37,46 +28,6 @@ impl Embedded {
         let complete = matches!(&changes, Changes::Since(list, _) if list.len() < bounds::CHANGES_AT_ONCE);
         self.seen = complete.then_some(counter);
         Ok(changes)
-    }
-}
-
-/// Looks that may be answered by the stamp alone, one after another. Two commits within one tick
-/// of the file system's clock can leave one stamp, where the log of writes begins anew between
-/// them: the second is then seen after as many looks, a tenth of a second.
-const LOOKS_BY_STAMP: u32 = 10;
-
-/// What the file system says of the registry: which file it is, and when and how far its
-/// write-ahead log was written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) file: u64,
-    written: (i64, i64),
-    length: u64,
-}
-
-impl Stamp {
-    /// Taken before SQLite is asked, so that what is written meanwhile changes it.
-    pub(super) fn of(path: &Path) -> Self {
-        let file = std::fs::metadata(path).map_or(0, |file| file.ino());
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        let log = std::fs::metadata(log);
-        let (written, length) = log.map_or(((0, 0), 0), |log| ((log.mtime(), log.mtime_nsec()), log.len()));
-        Self { file, written, length }
-    }
-}
-
-/// Since when nothing was written, as far as the stamp tells.
-#[derive(Default)]
-pub(super) struct Untouched {
-    since: Option<Stamp>,
-    looks: u32,
-}
-
-impl Untouched {
-    fn is(&mut self, stamp: Stamp) -> bool {
-        self.looks += 1;
-        self.since == Some(stamp) && self.looks < LOOKS_BY_STAMP
     }
 }
 

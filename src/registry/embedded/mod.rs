@@ -14,8 +14,6 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use follow::{Stamp, Untouched};
-
 use super::brief;
 use super::contract::{Change, Changes, Edit, Fault, Loaded, Position, Registry, Stored, Used};
 use super::record::KeyRecord;
@@ -28,8 +26,6 @@ pub struct Embedded {
     epoch: u64,
     /// What the file's change counter showed at the last look.
     seen: Option<i64>,
-    /// What the file system showed when nothing had been written.
-    untouched: Untouched,
     inode: u64,
 }
 
@@ -39,15 +35,7 @@ impl Embedded {
         let place = || path.display().to_string();
         let (connection, epoch) =
             schema::open(path).map_err(|reason| Fault::Unavailable { place: place(), reason })?;
-        let inode = Stamp::of(path).file;
-        Ok(Self {
-            path: path.to_owned(),
-            connection,
-            epoch,
-            seen: None,
-            untouched: Untouched::default(),
-            inode,
-        })
+        Ok(Self { path: path.to_owned(), connection, epoch, seen: None, inode: inode(path) })
     }
 
     fn unavailable(&self, error: &rusqlite::Error) -> Fault {
@@ -70,6 +58,11 @@ fn reason(error: &rusqlite::Error) -> String {
         Some(rusqlite::ErrorCode::NotADatabase) => "it is no SQLite file".into(),
         _ => error.to_string(),
     }
+}
+
+fn inode(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).map_or(0, |metadata| metadata.ino())
 }
 
 /// A row's texts as a stored record; `None` for a key id that is none.
