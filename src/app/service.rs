@@ -10,7 +10,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 
 use crate::gateway::{ReplyBody, Unread, Worker, serve, turn_away};
-use crate::net::{RequestBody, Service};
+use crate::net::{RequestBody, Service, http2};
 use crate::upstream::{Upstream, UpstreamBody};
 use crate::wire::head::{self, RequestHead};
 use crate::wire::http1::HeadFault;
@@ -41,14 +41,14 @@ impl Service for Serving {
     }
 
     async fn http2(self: Rc<Self>, request: Request<Incoming>) -> Reply {
-        if !self.room {
-            return turn_away(&self.worker, Unread::NoRoom);
-        }
-        let (head, body) = request.into_parts();
-        match take_head(head) {
-            Ok(head) => serve(&self.worker, head, body).await,
+        let (head, mut body) = request.into_parts();
+        let reply = match take_head(head) {
+            _ if !self.room => turn_away(&self.worker, Unread::NoRoom),
+            Ok(head) => serve(&self.worker, head, &mut body).await,
             Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
-        }
+        };
+        http2::read_on(body);
+        reply
     }
 }
 

@@ -7,9 +7,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::Request;
@@ -18,11 +19,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::timeout;
 
+use super::http1::LINGER;
 use super::params::{ClientStream, ConnectionParams};
 use super::stop::Stop;
-use super::task::LocalExecutor;
+use super::task::{self, LocalExecutor};
 use super::turns::Turns;
+use crate::base::bounds::DRAINED_BYTES;
 use crate::base::{Deadline, Tick};
 use crate::wire::head::Reply;
 
@@ -77,7 +81,7 @@ where
     let (mut connection, mut stop) = (pin!(connection), pin!(stop));
     let mut look = Deadline::new(open.next_look(Tick::now(), params));
     let mut stopping = false;
-    std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         if !stopping && stop.as_mut().poll(cx).is_ready() {
             stopping = true;
             connection.as_mut().graceful_shutdown();
@@ -95,6 +99,31 @@ where
         Poll::Pending
     })
     .await;
+}
+
+/// Reads and throws away what is left of a request that was answered before its body was read.
+/// Dropped instead, it would make what the client still sends on the stream an error of the
+/// client's, and after a hundred of them h2 ends the connection, with everybody's streams on it.
+pub fn read_on(mut body: Incoming) {
+    let mut left = DRAINED_BYTES;
+    let mut read = move |cx: &mut Context<'_>| {
+        while left > 0 && !body.is_end_stream() {
+            match ready!(Pin::new(&mut body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let data = frame.data_ref().map_or(0, Bytes::len) as u64;
+                    left = left.saturating_sub(data.max(1));
+                }
+                Some(Err(_)) | None => break,
+            }
+        }
+        Poll::Ready(())
+    };
+    // Nearly every body came with its head, or was read.
+    if read(&mut Context::from_waker(Waker::noop())).is_pending() {
+        task::spawn(async move {
+            let _ = timeout(LINGER, poll_fn(read)).await;
+        });
+    }
 }
 
 /// The streams of one connection: how many there are, which wait for their client to read.

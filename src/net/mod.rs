@@ -6,7 +6,7 @@
 pub mod connection;
 mod date;
 pub mod http1;
-mod http2;
+pub mod http2;
 pub mod listen;
 mod params;
 mod stop;

@@ -145,7 +145,7 @@ fn figures(said: &[String]) -> Vec<String> {
 
 /// The gateway beside the floor, all protocols.
 fn overhead() -> Done {
-    let what = "--rounds 7 --seconds 5 --flood --max-ratio 1.00 --json benches/record/overhead.json";
+    let what = "--rounds 5 --seconds 3 --flood --max-ratio 1.10 --json benches/record/overhead.json";
     loadtest("overhead", what)
 }
 
@@ -172,9 +172,9 @@ fn size() -> Done {
     loadtest("size", &format!("{traffic} --json benches/record/size.json"))
 }
 
-/// Ten minutes of mixed traffic with faults: memory and descriptors come back.
+/// Five minutes of mixed traffic with faults: memory and descriptors come back.
 fn soak() -> Done {
-    loadtest("soak", "--minutes 10 --protocol h1-tls --json benches/record/soak.json")
+    loadtest("soak", "--minutes 5 --protocol h1-tls --json benches/record/soak.json")
 }
 
 /// Three gateways on one registry: how soon a change is known to all, what the end of one costs.

@@ -103,9 +103,10 @@ async fn exchange(
 ) -> Done {
     sender.ready().await.map_err(|error| format!("the connection was closed: {error}"))?;
     let answer = sender.send_request(call).await;
-    let answer = answer.map_err(|error| format!("an answer broke off: {error}"))?;
+    let answer = answer.map_err(|error| format!("an answer broke off: {error:?}"))?;
     let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await.map_err(|error| format!("an answer broke off: {error}"))?;
+    let body =
+        answer.into_body().collect().await.map_err(|error| format!("an answer broke off: {error:?}"))?;
     Answer { status, body: body.to_bytes().as_ref().into(), closes: false }.expect(expected)
 }
 

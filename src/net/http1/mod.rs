@@ -33,7 +33,7 @@ use link::Link;
 
 /// Time for what is left of a refused request, before the connection is closed; a client that
 /// passed a limit is gone well within a second after it.
-const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
+pub(super) const LINGER: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Serves one connection to its end.
 pub(super) async fn serve<S, F, B>(stream: ClientStream, params: &ConnectionParams, stop: Stop, service: S)

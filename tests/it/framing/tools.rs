@@ -25,31 +25,10 @@ fn finish(child: Child) -> String {
 #[test]
 fn h2load_has_no_error() {
     let ground = Ground::tls("");
-    let body = ground.world.folder.path().join("call.json");
-    std::fs::write(&body, call("crm.read_x")).unwrap();
     let calls = strength(2_000, 50_000);
     for (protocol, parallel) in [("--npn-list=h2", "10"), ("--h1", "1")] {
         let before = ground.seen();
-        let mut arguments: Vec<String> = [
-            protocol,
-            "-n",
-            &calls.to_string(),
-            "-c",
-            "8",
-            "-m",
-            parallel,
-            "-d",
-            body.to_str().unwrap(),
-            "-H",
-            &format!("Authorization: Bearer {}", ground.key),
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        for (name, value) in call_headers("crm.read_x") {
-            arguments.extend(["-H".to_owned(), format!("{name}: {value}")]);
-        }
-        arguments.push(format!("https://localhost:{}/crm/mcp", ground.gateway.address.port()));
-        let said = finish(start("h2load", &arguments));
+        let said = h2load(&ground, protocol, parallel, calls, &ground.key);
         let wanted = format!(
             "requests: {calls} total, {calls} started, {calls} done, {calls} succeeded, 0 failed, 0 errored, 0 timeout"
         );
@@ -59,6 +38,41 @@ fn h2load_has_no_error() {
         let rate = said.lines().find(|line| line.starts_with("finished in")).unwrap_or_default();
         println!("measured: h2load {protocol}, {calls} calls, 0 failed, {rate}");
     }
+}
+
+/// A refusal that is told before the body was read must not make that body an error: after some
+/// of those the whole connection would be closed, with the streams of everybody on it.
+#[test]
+fn refused_calls_do_not_end_their_connection() {
+    let ground = Ground::tls("");
+    let calls = strength(2_000, 50_000);
+    let wrong = ground.key.replace('.', "-");
+    for (protocol, parallel) in [("--npn-list=h2", "10"), ("--h1", "1")] {
+        let said = h2load(&ground, protocol, parallel, calls, &wrong);
+        let wanted = format!(
+            "requests: {calls} total, {calls} started, {calls} done, 0 succeeded, {calls} failed, 0 errored, 0 timeout"
+        );
+        assert!(said.contains(&wanted), "{said}");
+        assert!(said.contains(&format!("status codes: 0 2xx, 0 3xx, {calls} 4xx, 0 5xx")), "{said}");
+        println!("measured: h2load {protocol}, {calls} refused calls, 0 broken");
+    }
+}
+
+/// So many calls on eight connections; what h2load says of them.
+fn h2load(ground: &Ground, protocol: &str, parallel: &str, calls: usize, key: &str) -> String {
+    let body = ground.world.folder.path().join("call.json");
+    std::fs::write(&body, call("crm.read_x")).unwrap();
+    let calls = calls.to_string();
+    let mut arguments: Vec<String> =
+        [protocol, "-n", &calls, "-c", "8", "-m", parallel, "-d", body.to_str().unwrap()]
+            .map(str::to_owned)
+            .to_vec();
+    arguments.extend(["-H".to_owned(), format!("Authorization: Bearer {key}")]);
+    for (name, value) in call_headers("crm.read_x") {
+        arguments.extend(["-H".to_owned(), format!("{name}: {value}")]);
+    }
+    arguments.push(format!("https://localhost:{}/crm/mcp", ground.gateway.address.port()));
+    finish(start("h2load", &arguments))
 }
 
 impl Ground {
