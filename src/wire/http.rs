@@ -13,13 +13,6 @@ pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-v
 pub const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// `Mcp-Method`
 pub const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
-/// `Mcp-Name`
-pub const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
-/// `Last-Event-ID`
-pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-/// Before the name of a tool's parameter that is mirrored in a header.
-const PARAM_PREFIX: &str = "mcp-param-";
 
 /// Whether a header belongs to the connection, to credentials or to the gateway, so that the
 /// configuration may not add it to those that pass.
@@ -75,7 +68,7 @@ pub fn belongs_to_http(name: &HeaderName) -> bool {
 /// likely one.
 #[inline]
 pub fn looks_alike(name: &[u8]) -> bool {
-    name.contains(&b'_') && !name.starts_with(PARAM_PREFIX.as_bytes()) && decides(name)
+    name.contains(&b'_') && Known::of(name) != Known::Param && decides(name)
 }
 
 #[cold]
