@@ -3,6 +3,8 @@
 //! Slots hold 16-bit places, at most half full, so a lookup ends after a probe or two. The
 //! ids that clients present are hashed with a seed per process: they cannot aim at one slot.
 
+use std::sync::Arc;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use http::HeaderValue;
@@ -19,20 +21,23 @@ pub(super) const MOST: usize = 32_768;
 #[derive(Clone, Debug)]
 pub struct Shard {
     records: Vec<Record>,
-    /// Place plus one; 0 is empty. Its length is a power of two.
-    slots: Box<[u16]>,
+    /// Place plus one; 0 is empty. Its length is a power of two. Shared with the generation
+    /// before while no record comes or goes.
+    slots: Arc<[u16]>,
     /// Place 0 is [`Rotation::NONE`].
     rotations: Vec<Rotation>,
-    owners: Vec<HeaderValue>,
+    /// Shared with the generation before while none comes or goes: copied one by one, each
+    /// would be counted where it lies, and a hundred of them cost more than all the rest.
+    owners: Arc<[HeaderValue]>,
 }
 
 impl Default for Shard {
     fn default() -> Self {
         Self {
             records: Vec::new(),
-            slots: Box::default(),
+            slots: Arc::default(),
             rotations: vec![Rotation::NONE],
-            owners: Vec::new(),
+            owners: Arc::default(),
         }
     }
 }
@@ -99,6 +104,7 @@ impl Shard {
     pub fn edit(&self) -> Edit {
         Edit {
             shard: self.clone(),
+            added: None,
             owners: Owners::Scanned(0),
             removed: Vec::new(),
             moved: false,
@@ -110,12 +116,13 @@ impl Shard {
     fn sweep(&mut self) {
         let (owners, rotations) = (std::mem::take(&mut self.owners), std::mem::take(&mut self.rotations));
         self.rotations.push(Rotation::NONE);
+        let mut kept = Vec::with_capacity(owners.len());
         let mut moved = vec![0_u16; owners.len() + 1];
         for record in &mut self.records {
             if let Some(place) = moved.get_mut(usize::from(record.owner)).filter(|_| record.owner != 0) {
                 if let (0, Some(owner)) = (*place, owners.get(usize::from(record.owner) - 1)) {
-                    self.owners.push(owner.clone());
-                    *place = u16::try_from(self.owners.len()).unwrap_or(0);
+                    kept.push(owner.clone());
+                    *place = u16::try_from(kept.len()).unwrap_or(0);
                 }
                 record.owner = *place;
             }
@@ -126,6 +133,7 @@ impl Shard {
                 record.rotation = u16::try_from(self.rotations.len() - 1).unwrap_or(0);
             }
         }
+        self.owners = kept.into();
     }
 
     /// Lays the slots out. Of two records of one id the later stays.
@@ -145,11 +153,11 @@ impl Shard {
     fn fill_slots(&mut self, hash: impl Fn(KeyId) -> u64) -> Vec<usize> {
         let mut replaced = Vec::new();
         if self.records.is_empty() {
-            self.slots = Box::default();
+            self.slots = Arc::default();
             return replaced;
         }
         let slots = (self.records.len() * 2).next_power_of_two();
-        let mut table = vec![0_u16; slots].into_boxed_slice();
+        let mut table = vec![0_u16; slots];
         for (place, record) in (1_u16..).zip(&self.records) {
             let mut slot = slot_of(hash(record.id)) & (slots - 1);
             while let Some(taken @ 1..) = table.get(slot).copied() {
@@ -164,7 +172,7 @@ impl Shard {
                 *free = place;
             }
         }
-        self.slots = table;
+        self.slots = table.into();
         replaced
     }
 
@@ -178,6 +186,8 @@ impl Shard {
 /// kept only the last word on each key.
 pub struct Edit {
     shard: Shard,
+    /// The shard's owners and those that came, once one did.
+    added: Option<Vec<HeaderValue>>,
     owners: Owners,
     removed: Vec<KeyId>,
     /// Whether records came, so that the slots have to be laid out anew.
@@ -219,7 +229,10 @@ impl Edit {
     }
 
     /// The records as they are, for another table to be laid out of: nothing is found in it.
-    pub fn unfinished(self) -> Shard {
+    pub fn unfinished(mut self) -> Shard {
+        if let Some(owners) = self.added {
+            self.shard.owners = owners.into();
+        }
         self.shard
     }
 
@@ -274,7 +287,11 @@ impl Edit {
 
     /// The changed shard, laid out anew.
     pub fn finish(self, hash: impl Fn(KeyId) -> u64) -> Shard {
-        let Self { mut shard, mut removed, mut moved, mut left, .. } = self;
+        let Self { mut removed, mut moved, mut left, .. } = self;
+        let mut shard = self.shard;
+        if let Some(owners) = self.added {
+            shard.owners = owners.into();
+        }
         if !removed.is_empty() {
             (moved, left) = (true, true);
             removed.sort_unstable();
@@ -286,7 +303,6 @@ impl Edit {
         // Shards live long, and there are a thousand of them.
         shard.records.shrink_to_fit();
         shard.rotations.shrink_to_fit();
-        shard.owners.shrink_to_fit();
         if moved {
             shard.lay_out(hash);
         }
@@ -295,7 +311,7 @@ impl Edit {
 
     fn place_owner(&mut self, owner: Option<&HeaderValue>) -> u16 {
         let Some(owner) = owner else { return 0 };
-        let owners = &mut self.shard.owners;
+        let owners = self.added.as_deref().unwrap_or(&self.shard.owners);
         let numbered = |owners: &[HeaderValue]| owners.iter().cloned().zip(1_u16..).collect();
         let known = match &mut self.owners {
             Owners::Scanned(SCANS) => {
@@ -313,6 +329,7 @@ impl Edit {
         if let Some(place) = known {
             return place;
         }
+        let owners = self.added.get_or_insert_with(|| self.shard.owners.to_vec());
         owners.push(owner.clone());
         let place = u16::try_from(owners.len()).unwrap_or(0);
         if let Owners::Mapped(map) = &mut self.owners {
