@@ -13,13 +13,14 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 13] = [
+const AREAS: [Area; 14] = [
     ("clients", clients),
     ("compare", compare),
     ("framing", framing),
     ("keys", keys),
     ("neighbours", neighbours),
     ("overhead", overhead),
+    ("registry", registry),
     ("replicas", replicas),
     ("scale", scale),
     ("size", size),
@@ -43,11 +44,15 @@ pub(crate) fn area(name: &str) -> Done {
     prove()
 }
 
-/// The official clients and the whole of the integration tests, with full counts.
+/// The official clients and the integration tests with full counts, except those that promise
+/// something of the release build and have an area of their own.
 fn clients() -> Done {
     install::everything()?;
     run("the clients that tests drive", cargo(&["build", "--quiet", "--examples"]))?;
-    let mut tests = cargo(&["test", "--test", "it"]);
+    let mut tests = cargo(&["test", "--test", "it", "--"]);
+    for own in ["neighbours::", "registry::", "scale::"] {
+        tests.args(["--skip", own]);
+    }
     tests.env("TOLLGATE_TEST_STRENGTH", "full");
     let said = lines("integration tests, full counts", tests)?;
     keep("clients.txt", &said, |line| line.starts_with("test "))
@@ -65,6 +70,13 @@ fn keys() -> Done {
 /// A million keys in the release build: memory, loading, calls beside a thousand changes a second.
 fn scale() -> Done {
     released("scale", &["scale::"], &["keys", "p99"])
+}
+
+/// Replicas that share a registry in Redis, on the program as it is released: how soon a
+/// revocation is known, and everything that Redis can lose.
+fn registry() -> Done {
+    install::system()?;
+    released("registry", &["registry::"], &["measured"])
 }
 
 /// Limits, bad neighbours and memory, on the program as it is released.

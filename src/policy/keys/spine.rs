@@ -208,34 +208,58 @@ impl Keys {
     /// one key counts. Each shard gets the room that it needs at once: grown step by step, a
     /// million records would leave as much memory torn as they take.
     pub(super) fn laid_out<'s>(
-        from: impl Iterator<Item = &'s Shard> + Clone,
+        from: impl Iterator<Item = &'s Shard>,
         expected: usize,
         sets: Arc<ScopeSets>,
         hasher: Arc<Hasher>,
     ) -> Self {
         let mut next = Self::empty(hasher, expected);
         next.sets = sets;
-        let mut counts = vec![0_usize; next.shards];
-        for shard in from.clone() {
-            for record in shard.records() {
-                if let Some(count) = counts.get_mut(next.shard_of(next.hash(record.id))) {
-                    *count += 1;
+        let from: Vec<&Shard> = from.collect();
+        let shards: Vec<_> = next
+            .by_shard(&from)
+            .iter()
+            .map(|places| {
+                let mut edit = Edit::with_room(places.len());
+                for (shard, place) in places {
+                    if let Some(shard) = from.get(*shard as usize)
+                        && let Some(record) = shard.records().get(*place as usize)
+                    {
+                        edit.adopt(record, shard);
+                    }
                 }
-            }
-        }
-        let mut edits: Vec<_> = counts.into_iter().map(Edit::with_room).collect();
-        for shard in from {
-            for record in shard.records() {
-                if let Some(edit) = edits.get_mut(next.shard_of(next.hash(record.id))) {
-                    edit.adopt(record, shard);
-                }
-            }
-        }
-        let shards: Vec<_> =
-            edits.into_iter().map(|edit| Arc::new(edit.finish(|id| next.hash(id)))).collect();
+                Arc::new(edit.finish(|id| next.hash(id)))
+            })
+            .collect();
         next.count = shards.iter().map(|shard| shard.len()).sum();
         next.groups = shards.chunks(PER_GROUP).map(Group::from).collect();
         next
+    }
+
+    /// For each shard to be, where its records lie, in their order: gathered first, so that one
+    /// shard is filled after the other. Two thousand that are filled at once stand in no cache.
+    fn by_shard(&self, from: &[&Shard]) -> Vec<Vec<(u32, u32)>> {
+        let mut counts = vec![0_usize; self.shards];
+        let numbers: Vec<u32> = from
+            .iter()
+            .flat_map(|shard| shard.records())
+            .map(|record| {
+                let number = self.shard_of(self.hash(record.id));
+                if let Some(count) = counts.get_mut(number) {
+                    *count += 1;
+                }
+                number as u32
+            })
+            .collect();
+        let mut places: Vec<Vec<(u32, u32)>> = counts.into_iter().map(Vec::with_capacity).collect();
+        let all =
+            (0_u32..).zip(from).flat_map(|(at, shard)| (0..shard.len() as u32).map(move |place| (at, place)));
+        for (number, place) in numbers.into_iter().zip(all) {
+            if let Some(places) = places.get_mut(number as usize) {
+                places.push(place);
+            }
+        }
+        places
     }
 
     #[inline]
