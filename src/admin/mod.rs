@@ -50,13 +50,26 @@ pub fn router(params: AdminParams) -> Router {
 }
 
 async fn readyz(State(params): State<AdminParams>) -> impl IntoResponse {
-    let ready = params.ready.load(Ordering::Relaxed);
+    let serving = params.ready.load(Ordering::Relaxed);
     let snapshot = params.snapshot.load();
+    let stale = snapshot.fresh.is_over(params.clock.now());
+    let unconfirmed = params.metrics.registry_unconfirmed.load(Ordering::Relaxed);
+    let reasons: Vec<&str> = [
+        (!serving, "it is not serving"),
+        (stale, "the registry was not reached for longer than registry.max_staleness"),
+        (unconfirmed, "nobody vouched that the registry is whole; see 'tollgate registry status'"),
+    ]
+    .into_iter()
+    .filter_map(|(holds, reason)| holds.then_some(reason))
+    .collect();
+    let ready = reasons.is_empty();
     let age_ms =
         params.clock.now_ms().saturating_sub(params.metrics.registry_seen_ms.load(Ordering::Relaxed));
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },
+        "reasons": reasons,
         "keys": snapshot.keys.len(),
+        "registry_lost": params.metrics.registry_lost.load(Ordering::Relaxed),
         "servers": snapshot.policy.servers().len(),
         "snapshot_version": snapshot.version,
         "snapshot_age_ms": age_ms,

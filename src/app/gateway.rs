@@ -17,10 +17,10 @@ use crate::admin::{AdminParams, router};
 use crate::base::Clock;
 use crate::base::digest::Hasher;
 use crate::config::{Settings, Transport};
-use crate::control::{Follower, FollowerFault, Publisher, compile};
+use crate::control::{Follower, FollowerFault, Pace, Publisher, compile, feed};
 use crate::net::{ListenFault, TlsListener, bind, tls::TlsFault};
 use crate::policy::Policy;
-use crate::registry::{Embedded, Fault};
+use crate::registry::Fault;
 use crate::telemetry::Metrics;
 use crate::upstream::{Trust, TrustFault};
 
@@ -87,15 +87,9 @@ impl Gateway {
         let trust = trust_of(&policy)?;
         let registry = &settings.keys.registry;
         let publisher = Publisher::new(policy, Hasher::new(&registry.peppers), Arc::clone(&metrics));
-        let embedded = Box::new(Embedded::open(&registry.path)?);
-        let follower = Follower::start(
-            embedded,
-            publisher.clone(),
-            Arc::clone(&metrics),
-            clock.clone(),
-            registry.poll,
-            settings.bounds.session,
-        )?;
+        let (feed, poll) = feed(registry, &clock)?;
+        let pace = Pace { poll, holds: registry.max_staleness, session: settings.bounds.session };
+        let follower = Follower::start(feed, publisher.clone(), Arc::clone(&metrics), clock.clone(), pace)?;
         let (stop, stopped) = watch::channel(false);
         let params = WorkerParams {
             bounds: settings.bounds,

@@ -42,8 +42,11 @@ pub const USED_PER_FLUSH: usize = 65_536;
 /// Batches of last-used times that may wait for the registry.
 pub const USED_BATCHES: usize = 16;
 
-/// Entries of the embedded registry's change log before old ones are trimmed.
+/// Entries of a registry's change log before old ones are trimmed.
 pub const CHANGES_KEPT: i64 = 100_000;
+
+/// Records between two words in the log while all are being read.
+pub const LOAD_STEP: usize = 250_000;
 
 /// Changes that are read and published together.
 pub const CHANGES_AT_ONCE: usize = 10_000;

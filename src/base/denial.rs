@@ -57,6 +57,8 @@ pub enum Denial {
     Overloaded,
     /// The gateway is stopping.
     Draining,
+    /// The keys are older than they may be to be decided by.
+    StaleRegistry,
     /// The body is not JSON.
     ParseError,
     /// The body is JSON, but no JSON-RPC message that can be read in one way only.
@@ -243,6 +245,13 @@ pub static TABLE: [Row; COUNT] = [
         "the gateway has too much to do; send the request again",
     ),
     soon(Denial::Draining, 503, 50301, "draining", "the gateway is stopping; send the request again"),
+    soon(
+        Denial::StaleRegistry,
+        503,
+        50302,
+        "stale_registry",
+        "the gateway has not reached its registry of keys for too long; send the request again later",
+    ),
     row(Denial::ParseError, 400, -32700, "parse_error", "the body is not valid JSON"),
     row(
         Denial::InvalidRequest,
@@ -280,7 +289,7 @@ static FALLBACK: Row =
     row(Denial::MalformedRequest, 400, 40000, "malformed_request", "the request is malformed");
 
 /// How many refusals there are; metric cells are laid out by it.
-pub const COUNT: usize = 30;
+pub const COUNT: usize = 31;
 
 impl Denial {
     /// The row that tells this refusal.

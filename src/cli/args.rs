@@ -46,6 +46,9 @@ pub enum Command {
     /// Issue, show, change, rotate and revoke keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// What replicas know of a registry in Redis, and what it has lost
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Tell whether a key may do a thing, and which rule decides it
     Explain(ExplainArguments),
     /// Try every dependency and every upstream, and say what is wrong
@@ -92,16 +95,28 @@ pub enum KeyCommand {
         /// How long the old secret works on, e.g. 24h; 0s ends it at once
         #[arg(long, value_parser = parse_duration)]
         overlap: Option<Duration>,
+        /// Waiting for the replicas
+        #[command(flatten)]
+        wait: WaitArguments,
     },
     /// End the overlap of the last rotation: the old secret works no more
     EndOverlap {
         /// The key's id
         id: KeyId,
+        /// Waiting for the replicas
+        #[command(flatten)]
+        wait: WaitArguments,
     },
-    /// Take a key away
+    /// Take a key away, and wait until every replica refuses it
     Revoke {
         /// The key's id
         id: KeyId,
+        /// Wait for the replicas of Redis itself too, and say whether they have it
+        #[arg(long)]
+        durable: bool,
+        /// Waiting for the replicas
+        #[command(flatten)]
+        wait: WaitArguments,
     },
     /// Remove the records of keys that were revoked long ago
     Purge {
@@ -156,6 +171,29 @@ pub struct IssueArguments {
     pub owner: Option<String>,
 }
 
+/// How long a change waits for the replicas of a gateway that share the registry.
+#[derive(Args)]
+pub struct WaitArguments {
+    /// Return at once instead of waiting until every replica has applied the change
+    #[arg(long)]
+    pub no_wait: bool,
+    /// How long to wait; replicas that have not applied it by then are named
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    pub timeout: Duration,
+}
+
+/// `registry`
+#[derive(Subcommand)]
+pub enum RegistryCommand {
+    /// Show the replicas, what each has applied, and keys that they know and the registry has lost
+    Status,
+    /// Write back what the registry has lost, as the replicas know it
+    Restore,
+    /// Take the registry as it is, on purpose: replicas give up what they know and it does not,
+    /// and those that wait for a word that it is whole begin to serve
+    Accept,
+}
+
 /// `key set`
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
@@ -177,6 +215,9 @@ pub struct SetArguments {
     /// Another name
     #[arg(long, group = "change")]
     pub name: Option<String>,
+    /// Waiting for the replicas
+    #[command(flatten)]
+    pub wait: WaitArguments,
 }
 
 /// `explain`

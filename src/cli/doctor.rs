@@ -12,10 +12,9 @@ use serde_json::json;
 
 use super::{CommandFault, Common, Session, config_file, output};
 use crate::config::{Settings, load};
-use crate::control::compile;
+use crate::control::{compile, open, place};
 use crate::policy::{Endpoint, Policy};
 use crate::registry::key_entry;
-use crate::registry::{Embedded, Registry as _};
 use crate::upstream::{Exchange as _, Outgoing, OutgoingHead, SendFault, Trust, Upstream, UpstreamParams};
 use crate::wire::http::{MCP_METHOD, PROTOCOL_VERSION};
 
@@ -73,10 +72,10 @@ fn wrong(what: String, fault: String) -> Finding {
 
 /// The registry can be read, and its records fit the configuration.
 fn registry(settings: &Settings) -> Finding {
-    let what = format!("registry {}", settings.keys.registry.path.display());
+    let what = format!("registry {}", place(&settings.keys.registry));
     let (mut keys, mut unreadable, mut planless) = (0, Vec::new(), Vec::new());
-    let loaded = Embedded::open(&settings.keys.registry.path).and_then(|mut registry| {
-        registry.load(&mut |stored| {
+    let loaded = open(&settings.keys.registry).and_then(|mut registry| {
+        registry.registry().load(&mut |stored| {
             keys += 1;
             match &stored.record {
                 Ok(record) if key_entry(record).is_ok() => {

@@ -7,9 +7,9 @@ use super::args::ExplainArguments;
 use super::{CommandFault, Common, Session, config_file, output};
 use crate::base::{Denial, UnixSeconds};
 use crate::config::load;
-use crate::control::compile;
+use crate::control::{compile, open};
 use crate::policy::{Policy, ScopeSet, Server, Wanted, authorise};
-use crate::registry::{Embedded, Fault, KeyRecord, Registry as _, State};
+use crate::registry::{Fault, KeyRecord, State};
 
 /// Explains a decision; the exit code says whether it was made, not what it is.
 pub(super) fn explain(
@@ -18,8 +18,8 @@ pub(super) fn explain(
     session: &mut Session<'_>,
 ) -> Result<(), CommandFault> {
     let settings = load(&config_file(common.config.as_deref()), &session.environment)?;
-    let mut registry = Embedded::open(&settings.keys.registry.path)?;
-    let stored = registry.get(what.key)?.ok_or(Fault::NoSuchKey(what.key))?;
+    let mut registry = open(&settings.keys.registry)?;
+    let stored = registry.registry().get(what.key)?.ok_or(Fault::NoSuchKey(what.key))?;
     let record = stored.record.map_err(|reason| {
         CommandFault::said(format!(
             "the record of {} cannot be read, so the key is denied: {reason}",

@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod key;
 mod output;
+mod registry;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,7 @@ pub fn run(command: Command, common: &Common, session: &mut Session<'_>) -> Resu
         Command::Check => check::check(common, session),
         Command::Schema => check::schema(session),
         Command::Key(command) => key::run(command, common, session),
+        Command::Registry(command) => registry::run(&command, common, session),
         Command::Explain(what) => explain::explain(&what, common, session),
         Command::Doctor => doctor::doctor(common, session),
         Command::Demo(_) | Command::Serve(_) => {

@@ -11,8 +11,16 @@ pub const ADMIN_ADDRESS: &str = "127.0.0.1:9443";
 pub const WORKERS: u32 = 0;
 /// Beside the configuration file.
 pub const REGISTRY_PATH: &str = "tollgate.db";
-/// The only kind there is so far.
+/// Needs nothing beside the gateway.
 pub const REGISTRY_KIND: &str = "embedded";
+/// The name of the product; two installations on one Redis need two.
+pub const REDIS_PREFIX: &str = "tollgate";
+/// Beside the configuration file.
+pub const REPLICA_PATH: &str = "tollgate.replica";
+/// Longer than a failover of Sentinel or Cluster takes, short enough to promise.
+pub const MAX_STALENESS: &str = "5m";
+/// A promise about revocation is worth more than calls during an outage of minutes.
+pub const WHEN_STALE: &str = "refuse";
 /// A change is seen within this time and a little; one look costs a few microseconds.
 pub const POLL: &str = "10ms";
 /// The official SDKs accept 4 MiB; a smaller bound would break calls that servers accept.

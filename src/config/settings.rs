@@ -81,15 +81,67 @@ pub enum Transport {
     Plaintext,
 }
 
-/// The embedded registry.
+/// The registry.
 #[derive(Debug, Clone)]
 pub struct RegistrySettings {
-    /// Its file.
-    pub path: PathBuf,
-    /// How often the change log is looked at.
-    pub poll: Duration,
+    /// Where keys live.
+    pub store: Store,
+    /// How old keys may be that are decided by; `None` for any age.
+    pub max_staleness: Option<Duration>,
     /// Peppers by id; the first hashes new keys.
     pub peppers: Vec<(Box<str>, Secret)>,
+}
+
+/// Where keys live.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// In a file.
+    Embedded {
+        /// Which.
+        path: PathBuf,
+        /// How often its change log is looked at.
+        poll: Duration,
+    },
+    /// In Redis.
+    Redis(Box<RedisSettings>),
+}
+
+/// Redis, and this replica of what it holds.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// Its servers, or those that know where it is.
+    pub nodes: Vec<(String, u16)>,
+    /// What kind of nodes they are.
+    pub topology: Topology,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// PEM of its certificate authority; `None` for the system's.
+    pub ca: Option<Vec<u8>>,
+    /// The ACL user; `None` for the default one.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// Number of the database.
+    pub database: i64,
+    /// What all names begin with.
+    pub prefix: String,
+    /// What the sealing keys are encrypted under; `None` where nothing was configured for it.
+    pub sealing: Option<Secret>,
+    /// What this replica is called.
+    pub replica: String,
+    /// Its own copy of the keys.
+    pub path: PathBuf,
+}
+
+/// What Redis' nodes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topology {
+    /// One server.
+    Standalone,
+    /// Sentinels that know the primary of this name.
+    Sentinel(String),
+    /// Nodes of a Cluster.
+    Cluster,
 }
 
 /// Limits of time and size.

@@ -11,10 +11,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::publish::Publisher;
-use crate::base::{Clock, KeyId, bounds};
+use crate::base::key::random;
+use crate::base::{Clock, KeyId, UnixSeconds, bounds};
 use crate::policy::KeyEntry;
 use crate::policy::keys::Change as KeyChange;
-use crate::registry::{Change, Changes, Fault, Position, Registry, Stored, Used, key_entry};
+use crate::registry::{Change, Changes, Fault, Feed, Position, Stored, Used, key_entry};
 use crate::state::Sealer;
 use crate::telemetry::Metrics;
 
@@ -25,6 +26,11 @@ const SEALING_LOOK: Duration = Duration::from_secs(30);
 const NICE: i32 = 10;
 /// How long a sealing key seals.
 const SEALING_RENEWAL: Duration = Duration::from_secs(86_400);
+
+/// The first pause after a look that failed, and the longest: a registry that is back is seen
+/// within a second and a half.
+const AGAIN: Duration = Duration::from_millis(25);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Last uses that a worker hands over.
 pub type UsedBatch = Vec<Used>;
@@ -49,22 +55,24 @@ pub enum FollowerFault {
 impl Follower {
     /// Loads all keys, publishes them, and follows from there.
     pub fn start(
-        mut registry: Box<dyn Registry>,
+        mut registry: Box<dyn Feed>,
         publisher: Publisher,
         metrics: Arc<Metrics>,
         clock: Clock,
-        poll: Duration,
-        session: Duration,
+        pace: Pace,
     ) -> Result<Self, FollowerFault> {
         let position = load(registry.as_mut(), &publisher)?;
-        seal(registry.as_mut(), &publisher, &clock, session)?;
-        metrics.registry_seen_ms.store(clock.now_ms(), Ordering::Relaxed);
         let (queue, batches) = sync_channel(bounds::USED_BATCHES);
-        let sealed = Instant::now();
         let mut follow =
-            Follow { registry, publisher, metrics, clock, position, failing: false, session, sealed };
+            Follow { registry, publisher, metrics, clock, position, failing: 0, pace, sealed: None };
+        // What could be loaded and not be reached for this, a replica's disk showed: it is as old
+        // as that is.
+        match follow.seal() {
+            Ok(()) => follow.seen(),
+            Err(fault) => follow.failed(&fault),
+        }
         let thread =
-            std::thread::Builder::new().name("registry".into()).spawn(move || follow.run(&batches, poll))?;
+            std::thread::Builder::new().name("registry".into()).spawn(move || follow.run(&batches))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -90,51 +98,94 @@ impl Drop for Follower {
     }
 }
 
+/// How a registry is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How often a registry is looked at that does not wait for changes itself.
+    pub poll: Duration,
+    /// How long what it showed holds; `None` for ever.
+    pub holds: Option<Duration>,
+    /// How long a session lives.
+    pub session: Duration,
+}
+
 struct Follow {
-    registry: Box<dyn Registry>,
+    registry: Box<dyn Feed>,
     publisher: Publisher,
     metrics: Arc<Metrics>,
     clock: Clock,
     position: Position,
-    failing: bool,
-    /// How long a session lives.
-    session: Duration,
-    /// When the sealing keys were looked at.
-    sealed: Instant,
+    /// Looks that failed since the last that did not.
+    failing: u32,
+    pace: Pace,
+    /// When the sealing keys were looked at; `None` where they have to be.
+    sealed: Option<Instant>,
 }
 
 impl Follow {
-    fn run(&mut self, batches: &Receiver<UsedBatch>, poll: Duration) {
+    fn run(&mut self, batches: &Receiver<UsedBatch>) {
         give_way();
         loop {
-            match batches.recv_timeout(poll) {
+            match batches.recv_timeout(self.pause()) {
                 Ok(batch) => self.write_used(&batch),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             match self.look() {
-                Ok(()) => {
-                    if self.failing {
-                        tracing::info!("registry can be read again");
-                    }
-                    self.failing = false;
-                    self.metrics.registry_seen_ms.store(self.clock.now_ms(), Ordering::Relaxed);
-                }
-                Err(fault) => {
-                    // Once for each outage: the age of the snapshot tells the rest.
-                    if !self.failing {
-                        tracing::error!(%fault, "registry cannot be read, known keys stay in force");
-                    }
-                    self.failing = true;
-                }
+                Ok(()) => self.seen(),
+                Err(fault) => self.failed(&fault),
             }
         }
     }
 
+    /// The registry showed all that it has.
+    fn seen(&mut self) {
+        if self.failing > 0 {
+            tracing::info!("registry can be read again");
+        }
+        self.failing = 0;
+        let standing = self.registry.standing();
+        if let Some(delay) = standing.delay {
+            self.metrics.revocation.observe(delay.as_secs_f64());
+        }
+        let now = self.clock.now_ms();
+        self.metrics.registry_seen_ms.store(now, Ordering::Relaxed);
+        self.metrics.registry_lost.store(standing.lost, Ordering::Relaxed);
+        self.metrics.registry_unconfirmed.store(standing.unconfirmed, Ordering::Relaxed);
+        self.publisher.renew(self.clock.now(), self.pace.holds);
+    }
+
+    fn failed(&mut self, fault: &Fault) {
+        // Once for each outage: the age of the snapshot tells the rest.
+        if self.failing == 0 {
+            tracing::error!(%fault, "registry cannot be read, known keys stay in force");
+        }
+        self.failing = self.failing.saturating_add(1);
+        let standing = self.registry.standing();
+        self.metrics.registry_unconfirmed.store(standing.unconfirmed, Ordering::Relaxed);
+        // What was handed over came from a disk, and is as old as that says.
+        if let Some(seen_ms) = standing.disk_seen_ms {
+            self.metrics.registry_seen_ms.store(seen_ms, Ordering::Relaxed);
+            self.publisher.renew(UnixSeconds::from_ms(seen_ms), self.pace.holds);
+        }
+    }
+
+    /// How long to wait before the next look: not at all for a registry that waits itself, longer
+    /// and longer for one that cannot be reached.
+    fn pause(&self) -> Duration {
+        let usual = if self.registry.waits() { Duration::ZERO } else { self.pace.poll };
+        if self.failing == 0 {
+            return usual;
+        }
+        let longest = AGAIN.saturating_mul(1 << self.failing.min(10)).min(AGAIN_AT_MOST);
+        // Replicas that lost one registry together must not come back to it together.
+        let part = random().map_or(u32::from(u8::MAX), |[byte]: [u8; 1]| u32::from(byte));
+        usual.max(longest / 2 + longest / 2 * part / u32::from(u8::MAX))
+    }
+
     fn look(&mut self) -> Result<(), Fault> {
-        if self.sealed.elapsed() >= SEALING_LOOK {
-            self.sealed = Instant::now();
-            seal(self.registry.as_mut(), &self.publisher, &self.clock, self.session)?;
+        if self.sealed.is_none_or(|at| at.elapsed() >= SEALING_LOOK) {
+            self.seal()?;
         }
         loop {
             match self.registry.changes(self.position)? {
@@ -153,6 +204,16 @@ impl Follow {
         }
     }
 
+    /// Publishes the sealing keys; they are kept for as long as a session of theirs may live.
+    fn seal(&mut self) -> Result<(), Fault> {
+        self.sealed = None;
+        let (now, session) = (self.clock.now(), self.pace.session);
+        let keys = self.registry.sealing_keys(now, SEALING_RENEWAL, SEALING_RENEWAL + session)?;
+        self.publisher.replace_sealer(Sealer::new(keys, session, now));
+        self.sealed = Some(Instant::now());
+        Ok(())
+    }
+
     fn write_used(&mut self, batch: &UsedBatch) {
         if let Err(fault) = self.registry.note_used(batch) {
             tracing::warn!(%fault, uses = batch.len(), "last uses of keys were not written");
@@ -169,20 +230,7 @@ fn give_way() {
     let _ = rustix::process::setpriority_process(None, NICE);
 }
 
-/// Publishes the sealing keys; they are kept for as long as a session of theirs may live.
-fn seal(
-    registry: &mut dyn Registry,
-    publisher: &Publisher,
-    clock: &Clock,
-    session: Duration,
-) -> Result<(), Fault> {
-    let now = clock.now();
-    let keys = registry.sealing_keys(now, SEALING_RENEWAL, SEALING_RENEWAL + session)?;
-    publisher.replace_sealer(Sealer::new(keys, session, now));
-    Ok(())
-}
-
-fn load(registry: &mut dyn Registry, publisher: &Publisher) -> Result<Position, Fault> {
+fn load(registry: &mut dyn Feed, publisher: &Publisher) -> Result<Position, Fault> {
     let begun = Instant::now();
     let mut keys = publisher.load();
     let position = registry.entries(&mut |(id, entry)| keys.put(id, readable(id, entry).as_ref()))?;

@@ -6,10 +6,12 @@
 
 mod compile;
 mod follow;
+mod open;
 mod publish;
 mod reload;
 
 pub use compile::compile;
-pub use follow::{Follower, FollowerFault, UsedBatch};
+pub use follow::{Follower, FollowerFault, Pace, UsedBatch};
+pub use open::{Opened, feed, open, place};
 pub use publish::{KeyLoad, Publisher};
 pub use reload::{Reload, ReloadParams};

@@ -5,10 +5,11 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::compile::compile_cells;
-use crate::base::KeyId;
 use crate::base::digest::Hasher;
+use crate::base::{KeyId, UnixSeconds};
 use crate::policy::keys::{Change, Loading};
 use crate::policy::{KeyEntry, Keys, Policy};
 use crate::state::{Sealer, Snapshot, SnapshotCell};
@@ -51,6 +52,7 @@ impl Publisher {
         let cell = SnapshotCell::new(Snapshot {
             policy: Arc::new(policy),
             keys,
+            fresh: Arc::default(),
             sealer: Arc::default(),
             cells,
             version: 1,
@@ -63,11 +65,17 @@ impl Publisher {
         &self.cell
     }
 
+    /// The registry was seen at a time; what it showed holds for so long, or for ever.
+    pub fn renew(&self, seen: UnixSeconds, holds: Option<Duration>) {
+        self.cell.load().fresh.renew(seen, holds);
+    }
+
     /// Publishes changes of keys together.
     pub fn change_keys(&self, changes: &[Change]) {
         self.write(|now| Snapshot {
             policy: Arc::clone(&now.policy),
             keys: now.keys.with(changes, &now.policy),
+            fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
             version: now.version + 1,
@@ -89,6 +97,7 @@ impl Publisher {
             policy: Arc::clone(&now.policy),
             // A reload may have come in between.
             keys: if Arc::ptr_eq(&policy, &now.policy) { keys } else { keys.under(&now.policy) },
+            fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
             version: now.version + 1,
@@ -100,6 +109,7 @@ impl Publisher {
     pub fn replace_policy(&self, policy: Policy) {
         self.write(|now| Snapshot {
             keys: now.keys.under(&policy),
+            fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::new(compile_cells(&policy, &self.metrics)),
             policy: Arc::new(policy),
@@ -112,6 +122,7 @@ impl Publisher {
         self.write(|now| Snapshot {
             policy: Arc::clone(&now.policy),
             keys: now.keys.clone(),
+            fresh: Arc::clone(&now.fresh),
             sealer: Arc::new(sealer),
             cells: Arc::clone(&now.cells),
             version: now.version + 1,

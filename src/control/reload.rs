@@ -112,14 +112,15 @@ fn stamp(file: &std::path::Path) -> Option<Stamp> {
 /// Everything that a reload cannot change, in one comparable text without secrets.
 fn fixed(settings: &Settings, plaintext: bool) -> String {
     let listen = &settings.listen;
-    let peppers: Vec<_> = settings.keys.registry.peppers.iter().map(|(id, _)| id).collect();
+    let registry = &settings.keys.registry;
+    let peppers: Vec<_> = registry.peppers.iter().map(|(id, _)| id).collect();
     format!(
-        "{:?} {plaintext} {} {:?} {} {:?} {peppers:?} {:?} {} {:?}",
+        "{:?} {plaintext} {} {:?} {:?} {:?} {peppers:?} {:?} {} {:?}",
         listen.address,
         listen.workers,
         settings.admin,
-        settings.keys.registry.path.display(),
-        settings.keys.registry.poll,
+        registry.store,
+        registry.max_staleness,
         settings.bounds,
         settings.log_level,
         settings.log_format,

@@ -51,15 +51,27 @@ struct Brief<'a> {
 
 /// The entry of a stored record, or why it has none; its key is then denied.
 pub(super) fn read(id: KeyId, text: &str) -> Result<KeyEntry, String> {
-    // What the brief reading cannot take, the whole one says why.
-    brief(id, text).ok_or_else(|| match KeyRecord::parse(text) {
+    versioned(id, text).0
+}
+
+/// The same, with the record's version; 0 where it cannot be read.
+pub(super) fn versioned(id: KeyId, text: &str) -> (Result<KeyEntry, String>, u64) {
+    match brief(id, text) {
+        Some((entry, version)) => (Ok(entry), version),
+        None => (Err(why(id, text)), 0),
+    }
+}
+
+/// What the brief reading cannot take, the whole one says why.
+fn why(id: KeyId, text: &str) -> String {
+    match KeyRecord::parse(text) {
         Ok(record) if record.key_id != id => "it names another key".into(),
         Ok(_) => "it cannot be read".into(),
         Err(fault) => fault.to_string(),
-    })
+    }
 }
 
-fn brief(id: KeyId, text: &str) -> Option<KeyEntry> {
+fn brief(id: KeyId, text: &str) -> Option<(KeyEntry, u64)> {
     if text.len() > bounds::RECORD_BYTES {
         return None;
     }
@@ -79,7 +91,7 @@ fn brief(id: KeyId, text: &str) -> Option<KeyEntry> {
         _ => return None,
     };
     let patterns: Result<Vec<_>, _> = record.scopes.iter().map(|text| ScopePattern::parse(text)).collect();
-    Some(KeyEntry {
+    let entry = KeyEntry {
         id,
         hash: KeyHash::parse(&record.key_hash)?,
         previous,
@@ -90,7 +102,8 @@ fn brief(id: KeyId, text: &str) -> Option<KeyEntry> {
             None => UnixSeconds::NEVER,
         },
         owner: record.owner.as_deref().and_then(owner_value),
-    })
+    };
+    Some((entry, record.version))
 }
 
 /// The entry of a record.
@@ -192,7 +205,7 @@ mod tests {
             let id = "mcp_live_0123456789abcdef".parse().unwrap();
             let whole = KeyRecord::parse(&text).ok().filter(|record| record.key_id == id);
             let whole = whole.and_then(|record| key_entry(&record).ok());
-            prop_assert_eq!(format!("{:?}", brief(id, &text)), format!("{whole:?}"), "{}", text);
+            prop_assert_eq!(format!("{:?}", brief(id, &text).map(|(entry, _)| entry)), format!("{whole:?}"), "{}", text);
             prop_assert_eq!(read(id, &text).is_ok(), whole.is_some());
         }
     }

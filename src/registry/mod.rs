@@ -8,9 +8,11 @@ mod contract;
 pub mod embedded;
 pub mod operations;
 mod record;
+pub mod redis;
+pub mod replica;
 pub mod transfer;
 
 pub use brief::key_entry;
-pub use contract::{Change, Changes, Edit, Fault, Loaded, Position, Registry, Stored, Used};
+pub use contract::{Change, Changes, Edit, Fault, Feed, Loaded, Position, Registry, Standing, Stored, Used};
 pub use embedded::Embedded;
 pub use record::{KeyRecord, RecordFault, State, Timestamp};

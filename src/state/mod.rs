@@ -3,12 +3,14 @@
 //!
 //! Everything here is bounded and collected. It must never make a request wait.
 
+pub mod freshness;
 pub mod load;
 pub mod sealer;
 pub mod snapshot;
 pub mod spoken;
 pub mod used;
 
+pub use freshness::Freshness;
 pub use load::{Ceilings, Load};
 pub use sealer::{Holder, Sealer};
 pub use snapshot::{Snapshot, SnapshotCell, SnapshotReader};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 
+use super::freshness::Freshness;
 use super::sealer::Sealer;
 use crate::policy::{Keys, Policy};
 use crate::telemetry::PolicyCells;
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// All keys.
     pub keys: Keys,
+    /// Until when the keys may be decided by; one for all snapshots.
+    pub fresh: Arc<Freshness>,
     /// Opens and seals session ids.
     pub sealer: Arc<Sealer>,
     /// Metric cells laid out like the policy.

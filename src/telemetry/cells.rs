@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use prometheus_client::metrics::histogram::Histogram;
 
 use crate::base::{Denial, denial};
 
@@ -137,6 +139,12 @@ pub struct Metrics {
     pub swaps: AtomicU64,
     /// When the registry was last known to have nothing newer, in Unix milliseconds.
     pub registry_seen_ms: AtomicU64,
+    /// Time from a change's entry in the registry to its being in force here and on the disk.
+    pub revocation: Histogram,
+    /// Keys in force that the registry has lost.
+    pub registry_lost: AtomicU64,
+    /// Whether nobody vouched yet that the registry is whole.
+    pub registry_unconfirmed: AtomicBool,
     /// Last-used times that could not be kept until they were written.
     pub used_dropped: AtomicU64,
 }
@@ -150,6 +158,9 @@ struct Labels {
 /// Label pairs that the process keeps over all reloads; beyond it they share `_other`.
 const LABELS: usize = 16_384;
 
+/// Seconds: around the promise of 50 ms, and up to a replica that was away.
+const REVOCATION: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 60.0, 300.0];
+
 impl Metrics {
     /// Metrics for this many workers.
     pub fn new(workers: usize) -> Self {
@@ -161,6 +172,9 @@ impl Metrics {
             keys: AtomicI64::new(0),
             swaps: AtomicU64::new(0),
             registry_seen_ms: AtomicU64::new(0),
+            revocation: Histogram::new(REVOCATION),
+            registry_lost: AtomicU64::new(0),
+            registry_unconfirmed: AtomicBool::new(false),
             used_dropped: AtomicU64::new(0),
         }
     }

@@ -62,6 +62,19 @@ impl Collector for Page {
             "Time since the registry was last known to have nothing newer",
             self.age(),
         )?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of keys are far below 2^52")]
+        gauge(
+            &mut encoder,
+            "tollgate_registry_lost_keys",
+            "Keys in force that the registry has lost",
+            m.registry_lost.load(Ordering::Relaxed) as f64,
+        )?;
+        m.revocation.encode(encoder.encode_descriptor(
+            "tollgate_revocation_seconds",
+            "Time from a change in the registry to its being in force here",
+            None,
+            MetricType::Histogram,
+        )?)?;
         let counter = |encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64| {
             ConstCounter::new(value).encode(encoder.encode_descriptor(
                 name,

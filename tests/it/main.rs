@@ -29,6 +29,7 @@ mod keys;
 mod memory;
 mod neighbours;
 mod refusals;
+mod registry;
 mod reload;
 mod scale;
 mod secrecy;

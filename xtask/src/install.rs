@@ -69,7 +69,23 @@ pub(crate) fn system() -> Done {
         missing.push("slowhttptest");
     }
     packages(&missing)?;
+    redis()?;
     proxies()
+}
+
+/// A Redis that the tests start themselves; Debian's own is stopped where its package starts one.
+fn redis() -> Done {
+    if works("redis-server", &["--version"]) && works("redis-cli", &["--version"]) {
+        return Ok(());
+    }
+    packages(&["redis-server", "redis-tools"])?;
+    if works("systemctl", &["is-active", "--quiet", "redis-server"]) {
+        run(
+            "stop the redis-server of the system",
+            administrator("systemctl", &["disable", "--now", "redis-server"])?,
+        )?;
+    }
+    Ok(())
 }
 
 /// The proxies that `loadtest compare` finds. Debian starts a server when its package is

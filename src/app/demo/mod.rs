@@ -22,9 +22,10 @@ use crate::base::Clock;
 use crate::base::digest::Hasher;
 use crate::base::key::Env;
 use crate::config::{Environment, Faults, load_text};
+use crate::control::open;
 use crate::net::{ListenFault, bind};
 use crate::registry::operations::{self, Issued, Wish};
-use crate::registry::{Embedded, Fault, Timestamp};
+use crate::registry::{Fault, Registry, Timestamp};
 use crate::telemetry::log;
 
 /// Demo keys end by themselves: nobody cleans up after a demo.
@@ -83,7 +84,7 @@ pub fn demo(options: &DemoOptions, out: &mut dyn std::io::Write) -> Result<(), D
     let mut settings = load_text(&text, "tollgate.toml", &data, &Environment::default())?;
     let workers = settings.listen.workers;
     let gateway = Gateway::start(&mut settings, workers)?;
-    let issued = issue(&settings.keys.registry.path)?;
+    let issued = issue(open(&settings.keys.registry)?.registry())?;
     // A port of 0 became a real one; the file says so, for whoever administers with it.
     let text = print::config_text(gateway.address.port(), notebook.address);
     fs::write(&config, text).map_err(|error| folder_fault(&data, &error))?;
@@ -129,7 +130,7 @@ fn folder_fault(folder: &Path, error: &std::io::Error) -> DemoFault {
 }
 
 /// A key that may do everything but the dangerous tool.
-fn issue(registry: &Path) -> Result<Issued, DemoFault> {
+fn issue(registry: &mut dyn Registry) -> Result<Issued, DemoFault> {
     let now = Clock::system().now();
     let wish = Wish {
         env: Env::Test,
@@ -139,7 +140,7 @@ fn issue(registry: &Path) -> Result<Issued, DemoFault> {
         plan: None,
         expires_at: Some(Timestamp(now.plus(KEY_LIFE))),
     };
-    Ok(operations::issue(&mut Embedded::open(registry)?, &Hasher::new(&[]), wish, now)?)
+    Ok(operations::issue(registry, &Hasher::new(&[]), wish, now)?)
 }
 
 /// The MCP server behind the demo, on its own thread.

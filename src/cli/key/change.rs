@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Desk;
+use super::confirm::{self, Confirmed};
 use crate::base::KeyId;
 use crate::base::key::Env;
-use crate::cli::args::{EnvArgument, IssueArguments, SetArguments};
+use crate::cli::args::{EnvArgument, IssueArguments, SetArguments, WaitArguments};
 use crate::cli::{CommandFault, output};
 use crate::registry::operations::{self, Amendment, Issued, Wish};
-use crate::registry::{KeyRecord, Registry as _};
+use crate::registry::{KeyRecord, Timestamp};
 
 pub(super) fn issue(desk: &mut Desk<'_, '_>, wish: IssueArguments) -> Result<(), CommandFault> {
     let plan = wish.plan.or_else(|| desk.settings.default_plan.clone());
@@ -24,39 +25,70 @@ pub(super) fn issue(desk: &mut Desk<'_, '_>, wish: IssueArguments) -> Result<(),
     };
     let wish = Wish { env, name: wish.name, owner: wish.owner, scopes: wish.scopes, plan, expires_at };
     let now = desk.now();
-    let issued = operations::issue(&mut desk.registry, &desk.hasher, wish, now)?;
-    reveal(desk, issued, "It is shown this once; only its hash is kept.")
+    let issued = operations::issue(desk.opened.registry(), &desk.hasher, wish, now)?;
+    reveal(desk, issued, "It is shown this once; only its hash is kept.", None)
 }
 
 pub(super) fn rotate(
     desk: &mut Desk<'_, '_>,
     id: KeyId,
     overlap: Option<Duration>,
+    wait: &WaitArguments,
 ) -> Result<(), CommandFault> {
     let overlap = overlap.unwrap_or(desk.settings.overlap);
     let now = desk.now();
-    let issued = operations::rotate(&mut desk.registry, &desk.hasher, id, overlap, now)?;
+    let used = desk.registry().used(Some(id))?.first().and_then(|used| used.at);
+    let issued = operations::rotate(desk.opened.registry(), &desk.hasher, id, overlap, now)?;
+    // Whatever comes of waiting: the new secret is in the registry, and shown this once.
+    let confirmed = confirm::wait(desk, wait);
     let until = issued.record.previous_until;
+    let last = used.map_or("was never used".into(), |at| format!("was last used at {}", Timestamp(at)));
     let note = match until {
         Some(until) => format!(
-            "It is shown this once. The old secret works until {until}; its last use stands in 'tollgate key show {id}'."
+            "It is shown this once. The old secret {last} and works until {until}; 'tollgate key show {id}' tells its last use."
         ),
         None => "It is shown this once. The old secret works no more.".into(),
     };
-    reveal(desk, issued, &note)
+    reveal(desk, issued, &note, confirmed.as_ref().ok().and_then(Option::as_ref))?;
+    confirmed.map(drop)
 }
 
-fn reveal(desk: &mut Desk<'_, '_>, issued: Issued, note: &str) -> Result<(), CommandFault> {
+fn reveal(
+    desk: &mut Desk<'_, '_>,
+    issued: Issued,
+    note: &str,
+    confirmed: Option<&Confirmed>,
+) -> Result<(), CommandFault> {
     let mut shown = output::shown(&issued.record, None);
-    if !desk.json {
+    if desk.json {
+        if let Some(members) = shown.as_object_mut() {
+            members.insert("key".into(), json!(issued.key.reveal()));
+        }
+    } else {
         writeln!(desk.session.out, "{}", issued.key.reveal())?;
         writeln!(desk.session.out, "\n{note}\n")?;
-        return Ok(output::members(desk.session.out, &shown)?);
     }
-    if let Some(members) = shown.as_object_mut() {
-        members.insert("key".into(), json!(issued.key.reveal()));
+    told(desk, shown, confirmed)
+}
+
+/// Shows a record and how the replicas took the change; a fault where one of them did not.
+fn told(
+    desk: &mut Desk<'_, '_>,
+    mut shown: serde_json::Value,
+    confirmed: Option<&Confirmed>,
+) -> Result<(), CommandFault> {
+    if desk.json {
+        if let (Some(members), Some(confirmed)) = (shown.as_object_mut(), confirmed) {
+            members.insert("replicas".into(), confirmed.json());
+        }
+        output::json_line(desk.session.out, &shown)?;
+    } else {
+        output::members(desk.session.out, &shown)?;
+        if let Some(confirmed) = confirmed {
+            confirmed.text(desk.session.out)?;
+        }
     }
-    Ok(output::json_line(desk.session.out, &shown)?)
+    confirmed.map_or(Ok(()), Confirmed::verdict)
 }
 
 pub(super) fn set(desk: &mut Desk<'_, '_>, what: SetArguments) -> Result<(), CommandFault> {
@@ -69,34 +101,42 @@ pub(super) fn set(desk: &mut Desk<'_, '_>, what: SetArguments) -> Result<(), Com
     };
     let amendment =
         Amendment { name: what.name, owner: what.owner, scopes: what.scopes, plan: what.plan, expires_at };
-    let record = operations::set(&mut desk.registry, what.id, &amendment)?;
-    changed(desk, &record)
+    let record = operations::set(desk.registry(), what.id, &amendment)?;
+    changed(desk, &record, &what.wait)
 }
 
-pub(super) fn end_overlap(desk: &mut Desk<'_, '_>, id: KeyId) -> Result<(), CommandFault> {
-    let record = operations::end_overlap(&mut desk.registry, id)?;
-    changed(desk, &record)
+pub(super) fn end_overlap(
+    desk: &mut Desk<'_, '_>,
+    id: KeyId,
+    wait: &WaitArguments,
+) -> Result<(), CommandFault> {
+    let record = operations::end_overlap(desk.registry(), id)?;
+    changed(desk, &record, wait)
 }
 
-pub(super) fn revoke(desk: &mut Desk<'_, '_>, id: KeyId) -> Result<(), CommandFault> {
+pub(super) fn revoke(
+    desk: &mut Desk<'_, '_>,
+    id: KeyId,
+    durable: bool,
+    wait: &WaitArguments,
+) -> Result<(), CommandFault> {
     let now = desk.now();
-    let record = operations::revoke(&mut desk.registry, id, now)?;
-    changed(desk, &record)
+    let record = operations::revoke(desk.registry(), id, now)?;
+    let told = changed(desk, &record, wait);
+    let stored = if durable { confirm::durable(desk, wait) } else { Ok(()) };
+    told.and(stored)
 }
 
-fn changed(desk: &mut Desk<'_, '_>, record: &KeyRecord) -> Result<(), CommandFault> {
-    let used = desk.registry.used(Some(record.key_id))?;
-    let shown = output::shown(record, used.first());
-    if desk.json {
-        return Ok(output::json_line(desk.session.out, &shown)?);
-    }
-    Ok(output::members(desk.session.out, &shown)?)
+fn changed(desk: &mut Desk<'_, '_>, record: &KeyRecord, wait: &WaitArguments) -> Result<(), CommandFault> {
+    let confirmed = confirm::wait(desk, wait)?;
+    let used = desk.registry().used(Some(record.key_id))?;
+    told(desk, output::shown(record, used.first()), confirmed.as_ref())
 }
 
 pub(super) fn purge(desk: &mut Desk<'_, '_>, revoked_before: &str) -> Result<(), CommandFault> {
     let time = desk.past(revoked_before)?;
-    let ids = operations::revoked_before(&mut desk.registry, time)?;
-    desk.registry.purge(&ids)?;
+    let ids = operations::revoked_before(desk.registry(), time)?;
+    desk.registry().purge(&ids)?;
     if desk.json {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         return Ok(output::json_line(desk.session.out, &json!({ "purged": ids }))?);

@@ -1,6 +1,7 @@
 //! `tollgate key …`: the registry's keys, one subcommand a function.
 
 mod change;
+mod confirm;
 mod show;
 mod transfer;
 
@@ -11,12 +12,13 @@ use super::{CommandFault, Common, Session, config_file};
 use crate::base::UnixSeconds;
 use crate::base::digest::Hasher;
 use crate::config::{KeySettings, load_keys, units};
+use crate::control::{Opened, open};
 use crate::policy::{Scope, ScopePattern};
-use crate::registry::{Embedded, Timestamp};
+use crate::registry::{Registry, Timestamp};
 
 /// What every subcommand works on.
 struct Desk<'a, 's> {
-    registry: Embedded,
+    opened: Opened,
     settings: KeySettings,
     hasher: Hasher,
     json: bool,
@@ -30,17 +32,17 @@ pub(super) fn run(
     session: &mut Session<'_>,
 ) -> Result<(), CommandFault> {
     let settings = load_keys(&config_file(common.config.as_deref()), &session.environment)?;
-    let registry = Embedded::open(&settings.registry.path)?;
+    let opened = open(&settings.registry)?;
     let hasher = Hasher::new(&settings.registry.peppers);
-    let mut desk = Desk { registry, settings, hasher, json: common.json, session };
+    let mut desk = Desk { opened, settings, hasher, json: common.json, session };
     match command {
         KeyCommand::Issue(wish) => change::issue(&mut desk, wish),
         KeyCommand::List => show::list(&mut desk),
         KeyCommand::Show { id } => show::show(&mut desk, id),
         KeyCommand::Set(what) => change::set(&mut desk, what),
-        KeyCommand::Rotate { id, overlap } => change::rotate(&mut desk, id, overlap),
-        KeyCommand::EndOverlap { id } => change::end_overlap(&mut desk, id),
-        KeyCommand::Revoke { id } => change::revoke(&mut desk, id),
+        KeyCommand::Rotate { id, overlap, wait } => change::rotate(&mut desk, id, overlap, &wait),
+        KeyCommand::EndOverlap { id, wait } => change::end_overlap(&mut desk, id, &wait),
+        KeyCommand::Revoke { id, durable, wait } => change::revoke(&mut desk, id, durable, &wait),
         KeyCommand::Purge { revoked_before } => change::purge(&mut desk, &revoked_before),
         KeyCommand::Import { file, skip_bad, force } => transfer::import(&mut desk, &file, skip_bad, force),
         KeyCommand::Export => transfer::export(&mut desk),
@@ -48,6 +50,10 @@ pub(super) fn run(
 }
 
 impl Desk<'_, '_> {
+    fn registry(&mut self) -> &mut dyn Registry {
+        self.opened.registry()
+    }
+
     fn now(&self) -> UnixSeconds {
         self.session.clock.now()
     }

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::Desk;
 use crate::base::{KeyId, UnixSeconds};
 use crate::cli::{CommandFault, output};
-use crate::registry::{Fault, KeyRecord, Registry as _, State, Stored, Timestamp, Used};
+use crate::registry::{Fault, KeyRecord, State, Stored, Timestamp, Used};
 
 pub(super) fn list(desk: &mut Desk<'_, '_>) -> Result<(), CommandFault> {
     let used: HashMap<KeyId, Used> =
-        desk.registry.used(None)?.into_iter().map(|used| (used.id, used)).collect();
+        desk.registry().used(None)?.into_iter().map(|used| (used.id, used)).collect();
     let mut all: Vec<Stored> = Vec::new();
-    desk.registry.load(&mut |stored| all.push(stored))?;
+    desk.registry().load(&mut |stored| all.push(stored))?;
     if desk.json {
         let list = all.iter().map(|stored| match &stored.record {
             Ok(record) => output::shown(record, used.get(&stored.id)),
@@ -55,11 +55,11 @@ pub(super) fn status(record: &KeyRecord, now: UnixSeconds) -> &'static str {
 }
 
 pub(super) fn show(desk: &mut Desk<'_, '_>, id: KeyId) -> Result<(), CommandFault> {
-    let stored = desk.registry.get(id)?.ok_or(Fault::NoSuchKey(id))?;
+    let stored = desk.registry().get(id)?.ok_or(Fault::NoSuchKey(id))?;
     let record = stored
         .record
         .map_err(|reason| CommandFault::said(format!("the record of {id} cannot be read: {reason}")))?;
-    let used = desk.registry.used(Some(id))?;
+    let used = desk.registry().used(Some(id))?;
     let shown = output::shown(&record, used.first());
     if desk.json {
         return Ok(output::json_line(desk.session.out, &shown)?);

@@ -23,7 +23,7 @@ pub(super) fn import(
             .map_err(|error| CommandFault::said(format!("{} cannot be read: {error}", file.display())))?;
         Box::new(BufReader::new(open))
     };
-    let outcome = transfer::import(&mut desk.registry, lines, Manner { skip_bad, force })?;
+    let outcome = transfer::import(desk.registry(), lines, Manner { skip_bad, force })?;
     if desk.json {
         output::json_line(desk.session.out, &json!(outcome))?;
     } else {
@@ -52,7 +52,7 @@ pub(super) fn export(desk: &mut Desk<'_, '_>) -> Result<(), CommandFault> {
     let (mut written, mut unreadable) = (Ok(()), Vec::new());
     let out = &mut *desk.session.out;
     transfer::export(
-        &mut desk.registry,
+        desk.opened.registry(),
         |line| {
             if written.is_ok() {
                 written = writeln!(out, "{line}");

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod listen;
+mod redis;
 mod registry;
 mod rules;
 mod servers;

@@ -52,7 +52,12 @@ pub(in crate::gateway) fn authenticate<'s>(
     now: UnixSeconds,
 ) -> Result<Caller<'s>, Refusal> {
     let key = RawKey::parse(presented(fields)?).ok_or(Denial::InvalidKey)?;
-    let keys = &vetted.routed().snapshot().keys;
+    let snapshot = vetted.routed().snapshot();
+    // What is too old to tell that a key was revoked cannot tell that it is unknown either.
+    if snapshot.fresh.is_over(now) {
+        return Err(Denial::StaleRegistry.into());
+    }
+    let keys = &snapshot.keys;
     let digests = keys.hasher().digests(key.secret());
     let verified = verify(keys, key.id(), &digests, now)?;
     Ok(Caller { vetted, verified, seen: now })

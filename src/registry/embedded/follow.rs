@@ -36,14 +36,14 @@ fn read_changes(connection: &Connection, since: Position) -> rusqlite::Result<Ch
         "SELECT entry, key_id, record FROM changes WHERE entry > ?1 ORDER BY entry LIMIT ?2",
     )?;
     let most = i64::try_from(bounds::CHANGES_AT_ONCE).unwrap_or(i64::MAX);
-    let mut rows = query.query((since.entry, most))?;
+    let mut rows = query.query((i64::try_from(since.entry.0).unwrap_or(i64::MAX), most))?;
     let (mut changes, mut position) = (Vec::new(), since);
     while let Some(row) = rows.next()? {
-        let entry: i64 = row.get(0)?;
-        if entry != position.entry + 1 {
+        let entry = row.get::<_, i64>(0)?.unsigned_abs();
+        if entry != position.entry.0 + 1 {
             return Ok(Changes::Lost);
         }
-        position.entry = entry;
+        position.entry.0 = entry;
         let id: String = row.get(1)?;
         let change = match row.get::<_, Option<String>>(2)? {
             Some(record) => stored(&id, &record).map(|stored| Change::Put(Box::new(stored))),
@@ -58,13 +58,13 @@ fn read_changes(connection: &Connection, since: Position) -> rusqlite::Result<Ch
         [],
         |row| row.get(0),
     )?;
-    Ok(if last < position.entry { Changes::Lost } else { Changes::Since(changes, position) })
+    Ok(if last.unsigned_abs() < position.entry.0 { Changes::Lost } else { Changes::Since(changes, position) })
 }
 
 /// Every record's id and text, and the log's last entry, in one read transaction.
-pub(super) fn load(connection: &Connection, each: &mut dyn FnMut(&str, &str)) -> rusqlite::Result<i64> {
+pub(super) fn load(connection: &Connection, each: &mut dyn FnMut(&str, &str)) -> rusqlite::Result<u64> {
     let transaction = connection.unchecked_transaction()?;
-    let last = transaction.query_row(
+    let last: i64 = transaction.query_row(
         "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'",
         [],
         |row| row.get(0),
@@ -77,7 +77,7 @@ pub(super) fn load(connection: &Connection, each: &mut dyn FnMut(&str, &str)) ->
         }
     }
     transaction.commit()?;
-    Ok(last)
+    Ok(last.unsigned_abs())
 }
 
 pub(super) fn used(connection: &Connection, id: Option<KeyId>) -> rusqlite::Result<Vec<Used>> {

@@ -15,8 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::brief;
-use super::contract::{Change, Changes, Edit, Fault, Loaded, Position, Registry, Stored, Used};
-use super::record::KeyRecord;
+use super::contract::{Change, Changes, Edit, Fault, Feed, Loaded, Position, Registry, Stored, Used};
 use crate::base::{KeyId, SealingKey, UnixSeconds};
 
 /// An open registry file.
@@ -67,16 +66,10 @@ fn inode(path: &Path) -> u64 {
 
 /// A row's texts as a stored record; `None` for a key id that is none.
 fn stored(id: &str, record: &str) -> Option<Stored> {
-    let id: KeyId = id.parse().ok()?;
-    let record = match KeyRecord::parse(record) {
-        Ok(record) if record.key_id == id => Ok(record),
-        Ok(_) => Err("it names another key".into()),
-        Err(fault) => Err(fault.to_string()),
-    };
-    Some(Stored { id, record })
+    id.parse().ok().map(|id| Stored::read(id, record))
 }
 
-impl Registry for Embedded {
+impl Feed for Embedded {
     fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
         let epoch = self.epoch;
         let mut entry = |id: &str, text: &str| {
@@ -85,17 +78,32 @@ impl Registry for Embedded {
             }
         };
         follow::load(&self.connection, &mut entry)
-            .map(|entry| Position { epoch, entry })
+            .map(|entry| Position { epoch, entry: (entry, 0), nonce: 0 })
             .map_err(|error| self.unavailable(&error))
-    }
-
-    fn load(&mut self, each: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
-        let mut record = |id: &str, text: &str| stored(id, text).into_iter().for_each(&mut *each);
-        follow::load(&self.connection, &mut record).map(drop).map_err(|error| self.unavailable(&error))
     }
 
     fn changes(&mut self, since: Position) -> Result<Changes, Fault> {
         self.follow(since)
+    }
+
+    fn sealing_keys(
+        &mut self,
+        now: UnixSeconds,
+        renew: Duration,
+        keep: Duration,
+    ) -> Result<Vec<SealingKey>, Fault> {
+        sealing::keys(&mut self.connection, now, renew, keep).map_err(|error| self.unavailable(&error))
+    }
+
+    fn note_used(&mut self, used: &[Used]) -> Result<(), Fault> {
+        write::note_used(&mut self.connection, used).map_err(|error| self.unavailable(&error))
+    }
+}
+
+impl Registry for Embedded {
+    fn load(&mut self, each: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
+        let mut record = |id: &str, text: &str| stored(id, text).into_iter().for_each(&mut *each);
+        follow::load(&self.connection, &mut record).map(drop).map_err(|error| self.unavailable(&error))
     }
 
     fn get(&mut self, id: KeyId) -> Result<Option<Stored>, Fault> {
@@ -113,19 +121,6 @@ impl Registry for Embedded {
 
     fn purge(&mut self, ids: &[KeyId]) -> Result<(), Fault> {
         write::purge(&mut self.connection, ids).map_err(|error| self.unavailable(&error))
-    }
-
-    fn sealing_keys(
-        &mut self,
-        now: UnixSeconds,
-        renew: Duration,
-        keep: Duration,
-    ) -> Result<Vec<SealingKey>, Fault> {
-        sealing::keys(&mut self.connection, now, renew, keep).map_err(|error| self.unavailable(&error))
-    }
-
-    fn note_used(&mut self, used: &[Used]) -> Result<(), Fault> {
-        write::note_used(&mut self.connection, used).map_err(|error| self.unavailable(&error))
     }
 
     fn used(&mut self, id: Option<KeyId>) -> Result<Vec<Used>, Fault> {

@@ -49,7 +49,7 @@ fn read(connection: &Connection) -> rusqlite::Result<Vec<SealingKey>> {
 #[cfg(test)]
 mod tests {
     use crate::base::UnixSeconds;
-    use crate::registry::{Embedded, Registry as _};
+    use crate::registry::{Embedded, Feed as _};
     use std::time::Duration;
 
     const DAY: Duration = Duration::from_secs(86_400);

@@ -10,6 +10,10 @@ use serde::Deserialize;
 
 use super::defaults;
 
+mod registry;
+
+pub(super) use registry::{Pepper, Registry};
+
 /// Configuration of Tollgate, a gateway in front of MCP servers.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -63,30 +67,6 @@ pub(super) struct Tls {
     /// PEM file with the private key; other users of the machine may not be able to read it.
     #[schemars(example = &"server.key")]
     pub(super) private_key: String,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Registry {
-    /// "embedded": a SQLite file that the command line and the gateway share.
-    #[schemars(extend("enum" = ["embedded"]))]
-    pub(super) kind: String,
-    /// The file, beside the configuration unless absolute.
-    pub(super) path: String,
-    /// How often the change log is looked at.
-    #[schemars(extend("format" = "duration"))]
-    pub(super) poll: String,
-    /// Peppers by id, at most two: stored hashes are then HMACs, worthless without the pepper's file. The first hashes new keys; the second is for keys hashed before a change of pepper.
-    #[schemars(with = "BTreeMap<String, Pepper>", example = serde_json::json!({"p1": {"file": "pepper.p1"}}))]
-    pub(super) peppers: toml::map::Map<String, toml::Value>,
-}
-
-#[derive(Deserialize, JsonSchema, Default)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Pepper {
-    /// File with at least 32 bytes of text that cannot be guessed.
-    #[schemars(example = &"pepper.p1")]
-    pub(super) file: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -272,17 +252,6 @@ impl Default for Listen {
             plaintext: None,
             hosts: Vec::new(),
             workers: defaults::WORKERS,
-        }
-    }
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Self {
-            kind: defaults::REGISTRY_KIND.into(),
-            path: defaults::REGISTRY_PATH.into(),
-            poll: defaults::POLL.into(),
-            peppers: toml::map::Map::new(),
         }
     }
 }

@@ -1,0 +1,124 @@
+//! Waiting until every replica has applied a change: in force there, and on its disk.
+//!
+//! A replica that does not say so in time is named, with the time until which it may still decide
+//! by what it knew. Over the embedded registry there is nobody to wait for.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Desk;
+use crate::base::UnixSeconds;
+use crate::cli::CommandFault;
+use crate::cli::args::WaitArguments;
+use crate::registry::redis::Peer;
+use crate::registry::{Fault, Timestamp};
+
+/// How often the roster is read: a change is applied within milliseconds.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// How the replicas took a change.
+pub(super) struct Confirmed {
+    /// Who has applied it, and after how long.
+    applied: Vec<(String, Duration)>,
+    /// Who has not, and until when it may decide by what it knew; `None` without end.
+    missing: Vec<(String, Option<UnixSeconds>)>,
+}
+
+impl Confirmed {
+    pub(super) fn json(&self) -> Value {
+        let applied = self
+            .applied
+            .iter()
+            .map(|(name, took)| json!({ "name": name, "applied": true, "ms": took.as_secs_f64() * 1_000.0 }));
+        let missing = self.missing.iter().map(|(name, until)| {
+            let until = until.map(|until| Timestamp(until).to_string());
+            json!({ "name": name, "applied": false, "may_accept_until": until })
+        });
+        Value::Array(applied.chain(missing).collect())
+    }
+
+    pub(super) fn text(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        for (name, took) in &self.applied {
+            writeln!(out, "{:<22} {name} after {:.1} ms", "applied by", took.as_secs_f64() * 1_000.0)?;
+        }
+        Ok(())
+    }
+
+    /// A fault where somebody has not applied it.
+    pub(super) fn verdict(&self) -> Result<(), CommandFault> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let names = self.missing.iter().map(|(name, until)| match until {
+            Some(until) => format!("{name} (may decide by what it knew until {})", Timestamp(*until)),
+            None => {
+                format!("{name} (may decide by what it knew without end, as its when_stale is \"serve\")")
+            }
+        });
+        Err(CommandFault::said(format!(
+            "the change is in the registry, but not yet applied by: {}",
+            names.collect::<Vec<_>>().join(", ")
+        )))
+    }
+}
+
+/// Waits for the replicas; `None` where there is nothing to wait for, or nobody wants to.
+pub(super) fn wait(desk: &mut Desk<'_, '_>, wait: &WaitArguments) -> Result<Option<Confirmed>, CommandFault> {
+    let now = desk.now();
+    let Some(redis) = desk.opened.redis().filter(|_| !wait.no_wait) else { return Ok(None) };
+    let (end, begun) = (redis.end()?, Instant::now());
+    let mut confirmed = Confirmed { applied: Vec::new(), missing: Vec::new() };
+    loop {
+        let peers = redis.peers()?;
+        let took = begun.elapsed();
+        let (applied, missing): (Vec<&Peer>, Vec<&Peer>) =
+            peers.iter().filter(|peer| may_accept(peer)).partition(|peer| {
+                let theirs = peer.applied.position;
+                theirs.epoch == end.epoch && theirs.entry >= end.entry
+            });
+        for peer in applied {
+            if confirmed.applied.iter().all(|(name, _)| *name != peer.name) {
+                confirmed.applied.push((peer.name.clone(), took));
+            }
+        }
+        // Who is gone is not waited for, but named.
+        if took >= wait.timeout || !missing.iter().any(|peer| peer.is_live()) {
+            confirmed.missing = missing.iter().map(|peer| (peer.name.clone(), until(peer, now))).collect();
+            return Ok(Some(confirmed));
+        }
+        pause();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command line waits for nobody but itself")]
+fn pause() {
+    std::thread::sleep(LOOK);
+}
+
+/// Whether a replica may decide by what it knows: until it was not seen for its own limit.
+fn may_accept(peer: &Peer) -> bool {
+    peer.is_live() || peer.applied.max_staleness.is_none_or(|most| peer.seen <= most + Duration::from_secs(1))
+}
+
+fn until(peer: &Peer, now: UnixSeconds) -> Option<UnixSeconds> {
+    // A second is rounded up on either side.
+    peer.applied.max_staleness.map(|most| now.plus(most.saturating_sub(peer.seen) + Duration::from_secs(2)))
+}
+
+/// Waits for Redis' own replicas, and says whether they have the change.
+pub(super) fn durable(desk: &mut Desk<'_, '_>, wait: &WaitArguments) -> Result<(), CommandFault> {
+    let Some(redis) = desk.opened.redis() else { return Ok(()) };
+    let (asked, got) = redis.wait_durable(wait.timeout)?;
+    if asked > 0 && got >= asked {
+        if !desk.json {
+            writeln!(desk.session.out, "{:<22} {got} of {asked} replicas of Redis", "stored by")?;
+        }
+        return Ok(());
+    }
+    Err(Fault::Refused(format!(
+        "the change is in the registry, but {got} of {asked} replicas of Redis have it: a failover now could lose it there; the gateways above keep it"
+    ))
+    .into())
+}

@@ -1,0 +1,188 @@
+//! Where Redis is: one server, the primary that Sentinel names, or the node of a Cluster that
+//! holds the registry's slot. Each is found anew with every connection, so that a failover is
+//! followed by connecting again.
+//!
+//! Credentials and certificates are handed to the driver and stand in no message.
+
+use std::time::Duration;
+
+use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult};
+use redis::{RedisConnectionInfo, TlsCertificates};
+
+use crate::base::secret::Secret;
+
+/// Time for a connection with its handshakes.
+const CONNECT: Duration = Duration::from_secs(2);
+/// Time that a command may take beyond the time that it was told to wait.
+pub(super) const ANSWER: Duration = Duration::from_secs(3);
+
+/// One Redis server's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// How the server with the registry is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One server.
+    Standalone(Node),
+    /// The primary of this name, as these sentinels say.
+    Sentinel {
+        /// What Sentinel calls it.
+        master: String,
+        /// The sentinels.
+        nodes: Vec<Node>,
+    },
+    /// The node of a Cluster with the registry's slot; any of its nodes tells.
+    Cluster(Vec<Node>),
+}
+
+/// How to reach Redis.
+#[derive(Clone, Debug)]
+pub struct RedisParams {
+    /// Where it is.
+    pub topology: Topology,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// PEM of the certificate authority; `None` for the system's.
+    pub ca: Option<Vec<u8>>,
+    /// The ACL user; `None` for the default one.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// Number of the database; 0 in a Cluster.
+    pub database: i64,
+    /// What all names begin with.
+    pub prefix: String,
+    /// What sealing keys are encrypted under.
+    pub sealing: Option<Secret>,
+}
+
+impl RedisParams {
+    /// Where Redis is, for people.
+    pub fn place(&self) -> String {
+        let list = |nodes: &[Node]| nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match &self.topology {
+            Topology::Standalone(node) => format!("redis at {node}"),
+            Topology::Sentinel { master, nodes } => {
+                format!("redis {master:?} of the sentinels {}", list(nodes))
+            }
+            Topology::Cluster(nodes) => format!("redis cluster at {}", list(nodes)),
+        }
+    }
+
+    /// A connection to the primary that holds `name`.
+    pub(super) fn connect(&self, name: &str) -> RedisResult<Connection> {
+        match &self.topology {
+            Topology::Standalone(node) => self.primary(node),
+            Topology::Sentinel { master, nodes } => {
+                let named: Option<(String, u16)> = first(nodes, |sentinel| {
+                    let mut asked = self.open(sentinel, false)?;
+                    redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master).query(&mut asked)
+                })?;
+                let (host, port) = named.ok_or_else(|| {
+                    redis::RedisError::from((
+                        redis::ErrorKind::InvalidClientConfig,
+                        "the sentinels know no primary of this name",
+                        master.clone(),
+                    ))
+                })?;
+                self.primary(&Node { host, port })
+            }
+            Topology::Cluster(nodes) => first(nodes, |node| {
+                let mut asked = self.open(node, true)?;
+                let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query(&mut asked)?;
+                let slots: Vec<redis::Value> = redis::cmd("CLUSTER").arg("SLOTS").query(&mut asked)?;
+                let holder = slots.iter().find_map(|range| holder(range, slot, node)).ok_or((
+                    redis::ErrorKind::Server(redis::ServerErrorKind::ClusterDown),
+                    "no node of the cluster holds the registry's slot",
+                ))?;
+                self.primary(&holder)
+            }),
+        }
+    }
+
+    /// A connection to a server that is a primary: after a failover the old address may be a
+    /// replica's, which would show the registry as it was.
+    fn primary(&self, node: &Node) -> RedisResult<Connection> {
+        let mut connection = self.open(node, true)?;
+        let role: redis::Value = redis::cmd("ROLE").query(&mut connection)?;
+        let is_primary = matches!(&role, redis::Value::Array(parts) if parts.first().is_some_and(|role| {
+            redis::from_redis_value_ref::<String>(role).is_ok_and(|role| role == "master")
+        }));
+        if is_primary {
+            return Ok(connection);
+        }
+        let kind = redis::ErrorKind::Server(redis::ServerErrorKind::ReadOnly);
+        Err((kind, "the server is a replica, not a primary", node.to_string()).into())
+    }
+
+    fn open(&self, node: &Node, with_credentials: bool) -> RedisResult<Connection> {
+        let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        if with_credentials {
+            settings = settings.set_db(self.database);
+            if let Some(user) = &self.user {
+                settings = settings.set_username(user);
+            }
+            if let Some(password) = &self.password {
+                settings = settings.set_password(password.expose());
+            }
+        }
+        let (host, port) = (node.host.clone(), node.port);
+        let address = if self.tls {
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host, port)
+        };
+        let info: ConnectionInfo = address.into_connection_info()?.set_redis_settings(settings);
+        let client = if self.tls {
+            Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: self.ca.clone() })?
+        } else {
+            Client::open(info)?
+        };
+        let connection = client.get_connection_with_timeout(CONNECT)?;
+        connection.set_read_timeout(Some(ANSWER))?;
+        connection.set_write_timeout(Some(ANSWER))?;
+        Ok(connection)
+    }
+}
+
+/// What the first node says that answers; else what the last one failed with.
+fn first<T>(nodes: &[Node], mut ask: impl FnMut(&Node) -> RedisResult<T>) -> RedisResult<T> {
+    let mut failed = redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "no node is named"));
+    for node in nodes {
+        match ask(node) {
+            Ok(told) => return Ok(told),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+/// The primary of a range of slots that holds `slot`: `[first, last, [host, port, …], …]`. An
+/// empty host is the node that was asked.
+fn holder(range: &redis::Value, slot: u16, asked: &Node) -> Option<Node> {
+    let redis::Value::Array(parts) = range else { return None };
+    let number = |at: usize| parts.get(at).and_then(|part| redis::from_redis_value_ref::<u16>(part).ok());
+    if !(number(0)?..=number(1)?).contains(&slot) {
+        return None;
+    }
+    let Some(redis::Value::Array(primary)) = parts.get(2) else { return None };
+    let host: String = redis::from_redis_value_ref(primary.first()?).ok()?;
+    let port = redis::from_redis_value_ref(primary.get(1)?).ok()?;
+    Some(Node { host: if host.is_empty() { asked.host.clone() } else { host }, port })
+}

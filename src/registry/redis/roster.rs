@@ -1,0 +1,151 @@
+//! The roster: what each replica has applied and put on its disk, and when it was last seen.
+//!
+//! Times are Redis' own, so that replicas whose clocks differ can be compared. A replica that was
+//! not seen for longer than [`LIVE`] is no longer waited for; it is still named.
+
+use std::time::Duration;
+
+use redis::Commands as _;
+use serde::{Deserialize, Serialize};
+
+use super::claims::confirmation;
+use super::feed::{number, written};
+use super::{Fault, Position, Redis};
+
+/// How long after it was last seen a replica counts as alive. It says so four times in that time.
+pub(super) const LIVE: Duration = Duration::from_secs(4);
+/// A replica that was not seen for so long is taken off the roster.
+const FORGOTTEN: Duration = Duration::from_secs(7 * 86_400);
+/// Longest name of a replica.
+const NAME_BYTES: usize = 128;
+
+/// What a replica has applied: in force, and on its disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The last entry.
+    pub position: Position,
+    /// After how long without the registry it refuses; `None` where it serves on.
+    pub max_staleness: Option<Duration>,
+    /// Keys that it knows and the registry has lost.
+    pub lost: u64,
+    /// Its run, while it waits for somebody to confirm that the registry is whole.
+    pub waiting: Option<u64>,
+}
+
+/// A replica on the roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// What it calls itself.
+    pub name: String,
+    /// What it has applied.
+    pub applied: Applied,
+    /// How long ago it was last seen.
+    pub seen: Duration,
+}
+
+impl Peer {
+    /// Whether it is waited for.
+    pub fn is_live(&self) -> bool {
+        self.seen <= LIVE
+    }
+}
+
+/// A peer as it is written.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    epoch: String,
+    entry: String,
+    nonce: String,
+    seen_ms: u64,
+    max_staleness_ms: Option<u64>,
+    #[serde(default)]
+    lost: u64,
+    #[serde(default)]
+    waiting: Option<String>,
+}
+
+impl Redis {
+    /// Notes what a replica has applied; whether it, waiting, was confirmed, and Redis' time in
+    /// milliseconds since 1970.
+    pub fn register(&mut self, name: &str, applied: &Applied) -> Result<(bool, u64), Fault> {
+        let name: String = name.chars().take(NAME_BYTES).collect();
+        self.ask(|connection, names| {
+            let now = now_ms(connection)?;
+            let line = Line {
+                epoch: written(applied.position.epoch),
+                entry: format!("{}-{}", applied.position.entry.0, applied.position.entry.1),
+                nonce: written(applied.position.nonce),
+                seen_ms: now,
+                max_staleness_ms: applied.max_staleness.map(|time| time.as_millis() as u64),
+                lost: applied.lost,
+                waiting: applied.waiting.map(written),
+            };
+            let line = serde_json::to_string(&line).unwrap_or_default();
+            connection.hset::<_, _, _, ()>(&names.replicas, name, line)?;
+            let Some(run) = applied.waiting else { return Ok((false, now)) };
+            // Taken off with the look: it confirms this run and no other.
+            connection.hdel(&names.replicas, confirmation(run)).map(|found: u32| (found > 0, now))
+        })
+    }
+
+    /// Takes a replica that stops on purpose off the roster.
+    pub fn sign_off(&mut self, name: &str) -> Result<(), Fault> {
+        self.ask(|connection, names| connection.hdel(&names.replicas, name))
+    }
+
+    /// All replicas, by name; those that are long gone are taken off.
+    pub fn peers(&mut self) -> Result<Vec<Peer>, Fault> {
+        self.ask(|connection, names| {
+            let lines: Vec<(String, String)> = connection.hgetall(&names.replicas)?;
+            let now = now_ms(connection)?;
+            let mut peers: Vec<Peer> =
+                lines.into_iter().filter_map(|(name, line)| read(name, &line, now)).collect();
+            peers.retain(|peer| peer.seen <= FORGOTTEN);
+            peers.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(peers)
+        })
+    }
+
+    /// Where the feed ends now.
+    pub fn end(&mut self) -> Result<Position, Fault> {
+        self.ask(super::feed::end).map(|end| end.position())
+    }
+
+    /// Waits until Redis' own replicas have what was written over this connection: how many there
+    /// are, and how many have it.
+    pub fn wait_durable(&mut self, timeout: Duration) -> Result<(u32, u32), Fault> {
+        self.ask(|connection, _| {
+            let role: (String, u64, Vec<redis::Value>) = redis::cmd("ROLE").query(connection)?;
+            let replicas = role.2.len() as u32;
+            connection.set_read_timeout(Some(timeout + super::link::ANSWER))?;
+            let ms = (timeout.as_millis() as u64).max(1);
+            let got = redis::cmd("WAIT").arg(replicas).arg(ms).query(connection)?;
+            connection.set_read_timeout(Some(super::link::ANSWER))?;
+            Ok((replicas, got))
+        })
+    }
+}
+
+fn now_ms(connection: &mut redis::Connection) -> redis::RedisResult<u64> {
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query(connection)?;
+    Ok(seconds * 1_000 + micros / 1_000)
+}
+
+fn read(name: String, line: &str, now_ms: u64) -> Option<Peer> {
+    let line: Line = serde_json::from_str(line).ok()?;
+    let (ms, seq) = line.entry.split_once('-')?;
+    let position = Position {
+        epoch: number(&line.epoch)?,
+        entry: (ms.parse().ok()?, seq.parse().ok()?),
+        nonce: number(&line.nonce)?,
+    };
+    let max_staleness = line.max_staleness_ms.map(Duration::from_millis);
+    let seen = Duration::from_millis(now_ms.saturating_sub(line.seen_ms));
+    let applied = Applied {
+        position,
+        max_staleness,
+        lost: line.lost,
+        waiting: line.waiting.as_deref().and_then(number),
+    };
+    Some(Peer { name, applied, seen })
+}

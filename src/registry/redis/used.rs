@@ -1,0 +1,95 @@
+//! Last uses: a field `last:previous` of each key, spread over 256 hashes.
+//!
+//! In a Cluster the hashes lie on many nodes; which, the node that is asked tells, so each is
+//! written over a connection to its own. They may be lost: nothing is decided by them.
+
+use std::collections::BTreeMap;
+
+use redis::{Connection, RedisResult};
+
+use super::names::{Names, USED_HASHES};
+use super::{Fault, Redis, Topology, reason};
+use crate::base::{KeyId, UnixSeconds};
+use crate::registry::contract::Used;
+
+/// Keeps the later of what is there and what comes, for each key: fields, times and previous times.
+const NOTE: &str = r"
+for i = 1, #ARGV, 3 do
+  local at, previous = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local known = redis.call('HGET', KEYS[1], ARGV[i])
+  if known then
+    local known_at, known_previous = string.match(known, '^(%d+):(%d+)$')
+    at = math.max(at, tonumber(known_at or 0))
+    previous = math.max(previous, tonumber(known_previous or 0))
+  end
+  redis.call('HSET', KEYS[1], ARGV[i], string.format('%d:%d', at, previous))
+end
+";
+
+impl Redis {
+    pub(super) fn write_used(&mut self, used: &[Used]) -> Result<(), Fault> {
+        let mut hashes: BTreeMap<String, Vec<&Used>> = BTreeMap::new();
+        for one in used {
+            hashes.entry(self.names.used(one.id)).or_default().push(one);
+        }
+        for (hash, used) in hashes {
+            self.at(&hash, |connection, _| {
+                let mut command = redis::cmd("EVAL");
+                command.arg(NOTE).arg(1).arg(&hash);
+                for one in &used {
+                    let seconds = |time: Option<UnixSeconds>| time.map_or(0, |time| time.0);
+                    command.arg(&one.id.to_text()[..]).arg(seconds(one.at)).arg(seconds(one.previous_at));
+                }
+                command.exec(connection)
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_used(&mut self, id: Option<KeyId>) -> Result<Vec<Used>, Fault> {
+        if let Some(id) = id {
+            let hash = self.names.used(id);
+            let found: Option<String> = self.at(&hash, |connection, _| {
+                redis::cmd("HGET").arg(&hash).arg(&id.to_text()[..]).query(connection)
+            })?;
+            return Ok(found.and_then(|times| read(id, &times)).into_iter().collect());
+        }
+        let mut all = Vec::new();
+        for number in 0..USED_HASHES {
+            let hash = self.names.used_hash(number);
+            let fields: Vec<(String, String)> =
+                self.at(&hash, |connection, _| redis::cmd("HGETALL").arg(&hash).query(connection))?;
+            all.extend(fields.iter().filter_map(|(id, times)| read(id.parse().ok()?, times)));
+        }
+        Ok(all)
+    }
+
+    pub(super) fn forget_used(&mut self, ids: &[KeyId]) -> Result<(), Fault> {
+        for id in ids {
+            let hash = self.names.used(*id);
+            self.at(&hash, |connection, _| {
+                redis::cmd("HDEL").arg(&hash).arg(&id.to_text()[..]).exec(connection)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Does something where a hash lies.
+    fn at<T>(
+        &mut self,
+        hash: &str,
+        what: impl FnOnce(&mut Connection, &Names) -> RedisResult<T>,
+    ) -> Result<T, Fault> {
+        if !matches!(self.params.topology, Topology::Cluster(_)) {
+            return self.ask(what);
+        }
+        let mut connection = self.params.connect(hash).map_err(|error| self.fault(&reason(&error)))?;
+        what(&mut connection, &self.names).map_err(|error| self.fault(&reason(&error)))
+    }
+}
+
+fn read(id: KeyId, times: &str) -> Option<Used> {
+    let (at, previous) = times.split_once(':')?;
+    let time = |text: &str| text.parse().ok().filter(|seconds| *seconds > 0).map(UnixSeconds);
+    Some(Used { id, at: time(at), previous_at: time(previous) })
+}

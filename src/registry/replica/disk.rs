@@ -1,0 +1,484 @@
+//! A replica's own copy of the keys, in a file that only it reads: what it goes on with while
+//! Redis is away, and what tells that Redis lost something.
+//!
+//! A line that says what it is, then frames: length (4 bytes, little-endian), CRC-32 of what
+//! follows (ISO-HDLC), kind (1 byte), content. A record's frame is its key id, its version
+//! (8 bytes) and its text; a later frame of a key replaces an earlier one. A mark holds the
+//! position that the frames before it lead to, and the time. A batch is frames and a mark, written and
+//! synced before anything is called applied. What a crash left unfinished behind the last mark
+//! is cut off; damage before it makes the file useless, and it is put aside.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use memchr::memmem;
+
+use crate::base::key::KEY_ID;
+use crate::base::{KeyId, bounds};
+use crate::registry::contract::Position;
+
+const TITLE: &[u8] = b"tollgate replica 1\n";
+const RECORD: u8 = 1;
+const GONE: u8 = 2;
+/// The kind of a mark, which is also looked for behind damage; then epoch, entry, nonce, time.
+const MARK: [u8; 8] = *b"Mtllgate";
+const MARK_BYTES: usize = MARK.len() + 5 * 8;
+const HEAD: usize = 8;
+/// Bytes that are gathered before they are written.
+const GATHERED: usize = 1 << 20;
+/// Records that are copied at once when the file is written anew.
+const COPIED: usize = 10_000;
+/// A file is written anew when it is twice what is in force, and this larger: 64 MiB.
+const SLACK: u64 = 64 * 1024 * 1024;
+
+/// Where a key's last frame lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Version of the record.
+    pub(super) version: u64,
+    offset: u64,
+    length: u32,
+    crc: u32,
+}
+
+impl Place {
+    /// Whether a text is the one that lies here, but for one in four thousand million.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        self.length as usize == text.len() && self.crc == crc32fast::hash(text.as_bytes())
+    }
+}
+
+/// How far the frames lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) position: Position,
+    /// When the registry showed this state, in milliseconds since 1970.
+    pub(super) seen_ms: u64,
+}
+
+/// The open file.
+pub(super) struct Disk {
+    path: PathBuf,
+    file: File,
+    /// Where the last whole batch ends.
+    end: u64,
+    /// Frames of the batch that is being made, and what they change.
+    batch: Vec<u8>,
+    /// Where the batch's gathered bytes will lie.
+    written: u64,
+    placed: BTreeMap<KeyId, Option<Place>>,
+    /// Bytes of frames in force.
+    live: u64,
+    places: HashMap<KeyId, Place, RandomState>,
+    pub(super) mark: Option<Mark>,
+}
+
+impl Disk {
+    /// Opens the file, making it where it is not there. A file that cannot be used is put aside,
+    /// and the reason told.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Option<String>)> {
+        let file = private(path, false)?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| io::Error::other("another gateway uses it; each replica needs a file of its own"))?;
+        let mut disk = Self::empty(path, file);
+        let Err(damage) = disk.read()? else { return Ok((disk, None)) };
+        let aside = path.with_extension("damaged");
+        std::fs::rename(path, &aside)?;
+        let (fresh, _) = Self::open(path)?;
+        Ok((fresh, Some(format!("{damage}; it is put aside as {}", aside.display()))))
+    }
+
+    fn empty(path: &Path, file: File) -> Self {
+        Self {
+            path: path.to_owned(),
+            file,
+            end: 0,
+            batch: Vec::new(),
+            written: 0,
+            placed: BTreeMap::new(),
+            live: 0,
+            places: HashMap::default(),
+            mark: None,
+        }
+    }
+
+    /// How many records it holds.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The keys that it holds.
+    pub(super) fn keys(&self) -> impl Iterator<Item = KeyId> {
+        self.places.keys().copied()
+    }
+
+    /// Where a key's record lies.
+    pub(super) fn place(&self, id: KeyId) -> Option<Place> {
+        self.places.get(&id).copied()
+    }
+
+    /// A record's text.
+    pub(super) fn text(&self, place: Place) -> io::Result<String> {
+        let mut text = vec![0; place.length as usize];
+        self.file.read_exact_at(&mut text, place.offset)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Hands every record to `each`, in the order of the file.
+    pub(super) fn each(&self, each: &mut dyn FnMut(KeyId, &str)) -> io::Result<()> {
+        let mut places: Vec<(KeyId, Place)> = self.places.iter().map(|(id, place)| (*id, *place)).collect();
+        places.sort_unstable_by_key(|(_, place)| place.offset);
+        let mut reader = BufReader::with_capacity(GATHERED, &self.file);
+        let (mut at, mut text) = (reader.seek(SeekFrom::Start(0))?, Vec::new());
+        for (id, place) in places {
+            reader.seek_relative(i64::try_from(place.offset - at).unwrap_or(i64::MAX))?;
+            text.resize(place.length as usize, 0);
+            reader.read_exact(&mut text)?;
+            at = place.offset + u64::from(place.length);
+            each(id, &String::from_utf8_lossy(&text));
+        }
+        Ok(())
+    }
+
+    /// Whether the batch that is being made says something of a key.
+    pub(super) fn is_changing(&self, id: KeyId) -> bool {
+        self.placed.contains_key(&id)
+    }
+
+    /// Adds a record to the batch.
+    pub(super) fn put(&mut self, id: KeyId, version: u64, text: &str) -> io::Result<()> {
+        let text = text.as_bytes().get(..bounds::RECORD_BYTES).unwrap_or(text.as_bytes());
+        let offset =
+            self.frame(&[&[RECORD], &id.to_text(), &version.to_le_bytes(), text])? - text.len() as u64;
+        let crc = crc32fast::hash(text);
+        self.placed.insert(id, Some(Place { version, offset, length: text.len() as u32, crc }));
+        Ok(())
+    }
+
+    /// Adds a key's end to the batch.
+    pub(super) fn remove(&mut self, id: KeyId) -> io::Result<()> {
+        self.frame(&[&[GONE], &id.to_text()])?;
+        self.placed.insert(id, None);
+        Ok(())
+    }
+
+    /// Ends the batch with a mark; it is on the disk when this returns.
+    pub(super) fn commit(&mut self, mark: Mark) -> io::Result<()> {
+        let end = self.frame(&[&mark.bytes()])?;
+        self.flush()?;
+        self.file.sync_data()?;
+        self.end = end;
+        for (id, place) in std::mem::take(&mut self.placed) {
+            self.note(id, place);
+        }
+        self.mark = Some(mark);
+        if self.end > 2 * self.live + SLACK { self.write_anew() } else { Ok(()) }
+    }
+
+    /// Throws the batch away: half a batch is no batch.
+    pub(super) fn roll_back(&mut self) {
+        self.batch.clear();
+        self.placed.clear();
+        self.written = self.end;
+        // Where this fails, the next batch is written over what is there.
+        let _ = self.file.set_len(self.end);
+    }
+
+    /// Adds a frame; where it ends.
+    fn frame(&mut self, parts: &[&[u8]]) -> io::Result<u64> {
+        if self.end == 0 && self.batch.is_empty() && self.written == 0 {
+            self.batch.extend_from_slice(TITLE);
+        }
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let mut crc = crc32fast::Hasher::new();
+        for part in parts {
+            crc.update(part);
+        }
+        self.batch.extend_from_slice(&(length as u32).to_le_bytes());
+        self.batch.extend_from_slice(&crc.finalize().to_le_bytes());
+        for part in parts {
+            self.batch.extend_from_slice(part);
+        }
+        let end = self.written + self.batch.len() as u64;
+        if self.batch.len() >= GATHERED {
+            self.flush()?;
+        }
+        Ok(end)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all_at(&self.batch, self.written)?;
+        self.written += self.batch.len() as u64;
+        self.batch.clear();
+        Ok(())
+    }
+
+    /// Gives up what it holds: the registry's state was accepted on purpose.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.sync_data()?;
+        (self.end, self.written, self.live, self.mark) = (0, 0, 0, None);
+        self.batch.clear();
+        self.placed.clear();
+        self.places.clear();
+        Ok(())
+    }
+
+    fn note(&mut self, id: KeyId, place: Option<Place>) {
+        let weight = |place: Place| u64::from(place.length) + (HEAD + 1 + KEY_ID + 8) as u64;
+        let before = match place {
+            Some(place) => {
+                self.live += weight(place);
+                self.places.insert(id, place)
+            }
+            None => self.places.remove(&id),
+        };
+        self.live -= before.map_or(0, weight);
+    }
+
+    /// Writes what is in force aside, and puts it in the file's place.
+    fn write_anew(&mut self) -> io::Result<()> {
+        let Some(mark) = self.mark else { return Ok(()) };
+        let aside = self.path.with_extension("new");
+        let file = private(&aside, true)?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        let mut anew = Self::empty(&aside, file);
+        let mut places: Vec<(KeyId, Place)> = self.places.iter().map(|(id, place)| (*id, *place)).collect();
+        places.sort_unstable_by_key(|(_, place)| place.offset);
+        for some in places.chunks(COPIED) {
+            for (id, place) in some {
+                anew.put(*id, place.version, &self.text(*place)?)?;
+            }
+            anew.commit(mark)?;
+        }
+        std::fs::rename(&aside, &self.path)?;
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            File::open(folder)?.sync_all()?;
+        }
+        anew.path = std::mem::take(&mut self.path);
+        *self = anew;
+        Ok(())
+    }
+
+    /// Reads all frames; the reason where the file is damaged, or none of ours.
+    fn read(&mut self) -> io::Result<Result<(), String>> {
+        let size = self.file.metadata()?.len();
+        if size == 0 {
+            return Ok(Ok(()));
+        }
+        let mut reader = BufReader::with_capacity(1 << 20, self.file.try_clone()?);
+        let mut title = [0; TITLE.len()];
+        if size < TITLE.len() as u64 || reader.read_exact(&mut title).is_err() || title != TITLE {
+            return Ok(Err("it is no replica's file, or one of another version".into()));
+        }
+        let (mut at, mut content) = (TITLE.len() as u64, Vec::new());
+        while let Some(kind) = next(&mut reader, size - at, &mut content)? {
+            let start = at;
+            at += (HEAD + content.len()) as u64;
+            self.take(kind, start, &content);
+        }
+        let damaged = at < size && self.holds_mark_after(at)?;
+        if damaged {
+            return Ok(Err(format!("it is damaged at byte {at}")));
+        }
+        // Records behind the last mark are known and in force; that position is not theirs.
+        (self.end, self.written) = (at, at);
+        self.file.set_len(at)?;
+        Ok(Ok(()))
+    }
+
+    fn take(&mut self, kind: u8, start: u64, content: &[u8]) {
+        let id = content.get(1..=KEY_ID).and_then(KeyId::parse);
+        let version = content
+            .get(1 + KEY_ID..)
+            .and_then(|rest| rest.first_chunk())
+            .map(|bytes| u64::from_le_bytes(*bytes));
+        match (kind, id, version) {
+            (RECORD, Some(id), Some(version)) => {
+                let before = 1 + KEY_ID + 8;
+                let text = content.get(before..).unwrap_or_default();
+                let offset = start + (HEAD + before) as u64;
+                let place = Place { version, offset, length: text.len() as u32, crc: crc32fast::hash(text) };
+                self.note(id, Some(place));
+            }
+            (GONE, Some(id), _) => self.note(id, None),
+            _ => self.mark = Mark::read(content).or(self.mark),
+        }
+    }
+
+    /// Whether a whole mark lies behind a frame that is none: then what is broken is no tail.
+    fn holds_mark_after(&self, at: u64) -> io::Result<bool> {
+        let mut rest = Vec::new();
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(at))?;
+        file.take(u64::MAX).read_to_end(&mut rest)?;
+        Ok(memmem::find_iter(&rest, &MARK).any(|found| {
+            let crc = found.checked_sub(4).and_then(|crc| rest.get(crc..)?.first_chunk());
+            let content = rest.get(found..found + MARK_BYTES);
+            content
+                .zip(crc)
+                .is_some_and(|(content, crc)| crc32fast::hash(content) == u32::from_le_bytes(*crc))
+        }))
+    }
+}
+
+impl Mark {
+    fn bytes(&self) -> [u8; MARK_BYTES] {
+        let Position { epoch, entry, nonce } = self.position;
+        let mut bytes = [0; MARK_BYTES];
+        let numbers = [u64::from_le_bytes(MARK), epoch, entry.0, entry.1, nonce, self.seen_ms];
+        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn read(content: &[u8]) -> Option<Self> {
+        let mut numbers = content.strip_prefix(&MARK)?.chunks_exact(8);
+        let mut number = || numbers.next().and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+        let position = Position { epoch: number()?, entry: (number()?, number()?), nonce: number()? };
+        Some(Self { position, seen_ms: number()? })
+    }
+}
+
+/// The next frame's kind and content; `None` at the end, and where what follows is no whole frame.
+fn next(reader: &mut impl Read, left: u64, content: &mut Vec<u8>) -> io::Result<Option<u8>> {
+    let most = 1 + KEY_ID + 8 + bounds::RECORD_BYTES;
+    let mut head = [0; HEAD];
+    if left < HEAD as u64 {
+        return Ok(None);
+    }
+    reader.read_exact(&mut head)?;
+    let [l0, l1, l2, l3, c0, c1, c2, c3] = head;
+    let (length, crc) = (u32::from_le_bytes([l0, l1, l2, l3]) as usize, u32::from_le_bytes([c0, c1, c2, c3]));
+    if length == 0 || length > most || (length + HEAD) as u64 > left {
+        return Ok(None);
+    }
+    content.resize(length, 0);
+    reader.read_exact(content)?;
+    Ok(content.first().copied().filter(|_| crc32fast::hash(content) == crc))
+}
+
+fn private(path: &Path, empty: bool) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(empty).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Disk, MARK_BYTES, Mark, Position};
+    use crate::base::KeyId;
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    fn id(number: u32) -> KeyId {
+        format!("mcp_live_{number:016}").parse().unwrap()
+    }
+
+    fn mark(number: u64) -> Mark {
+        let position = Position { epoch: 1, entry: (number, 2), nonce: 3 };
+        Mark { position, seen_ms: 4 }
+    }
+
+    fn open(path: &Path) -> Disk {
+        let (disk, damage) = Disk::open(path).unwrap();
+        assert_eq!(damage, None);
+        disk
+    }
+
+    fn texts(disk: &Disk) -> BTreeMap<KeyId, String> {
+        let mut texts = BTreeMap::new();
+        disk.each(&mut |id, text| assert!(texts.insert(id, text.to_owned()).is_none())).unwrap();
+        assert_eq!(texts.len(), disk.len());
+        for (id, text) in &texts {
+            let place = disk.place(*id).unwrap();
+            assert!(place.holds(text) && !place.holds("x") && disk.text(place).unwrap() == *text);
+        }
+        texts
+    }
+
+    #[test]
+    fn what_was_committed_is_there_again_and_the_rest_is_not() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("replica");
+        let mut disk = open(&path);
+        assert!(disk.mark.is_none());
+        disk.put(id(1), 1, "one").unwrap();
+        disk.put(id(2), 1, "two").unwrap();
+        disk.commit(mark(1)).unwrap();
+        disk.put(id(2), 2, "two again").unwrap();
+        disk.put(id(3), 1, "").unwrap();
+        disk.remove(id(1)).unwrap();
+        assert!(disk.is_changing(id(1)) && disk.place(id(1)).is_some());
+        disk.commit(mark(2)).unwrap();
+        disk.put(id(4), 1, "never").unwrap();
+        disk.roll_back();
+        disk.put(id(5), 1, "five").unwrap();
+        disk.commit(mark(3)).unwrap();
+        disk.put(id(6), 1, "lost").unwrap();
+        assert!(Disk::open(&path).is_err(), "one gateway only");
+        drop(disk);
+        let disk = open(&path);
+        let want =
+            BTreeMap::from([(id(2), "two again".into()), (id(3), String::new()), (id(5), "five".into())]);
+        assert_eq!((texts(&disk), disk.mark), (want, Some(mark(3))));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_written_anew_holds_the_same() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("replica");
+        let mut disk = open(&path);
+        for round in 0..20_u64 {
+            for number in 0..1_000 {
+                disk.put(id(number), round, &format!("{round} {number}")).unwrap();
+            }
+            disk.commit(mark(round)).unwrap();
+        }
+        let (before, size) = (texts(&disk), disk.end);
+        disk.write_anew().unwrap();
+        assert!(disk.end < size / 10 && texts(&disk) == before);
+        disk.remove(id(0)).unwrap();
+        disk.commit(mark(20)).unwrap();
+        drop(disk);
+        let disk = open(&path);
+        assert_eq!((disk.len(), disk.mark), (999, Some(mark(20))));
+    }
+
+    /// Whatever byte is damaged and wherever the file ends, it opens: with all up to a batch, or
+    /// put aside; never with a text that was not written.
+    #[test]
+    fn damage_is_seen() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("replica");
+        let mut disk = open(&path);
+        for number in 0..3 {
+            disk.put(id(number), 1, "some text").unwrap();
+            disk.commit(mark(u64::from(number))).unwrap();
+        }
+        drop(disk);
+        let whole = std::fs::read(&path).unwrap();
+        let last = whole.len() - MARK_BYTES - super::HEAD;
+        for at in 0..whole.len() {
+            std::fs::write(&path, &whole[..at]).unwrap();
+            let (cut, damage) = Disk::open(&path).unwrap();
+            assert!(damage.is_none() || at < super::TITLE.len(), "{at}");
+            assert!(cut.mark.is_none_or(|found| found.position.entry.0 < 2));
+            drop(cut);
+            let mut bad = whole.clone();
+            bad[at] ^= 0x55;
+            std::fs::write(&path, &bad).unwrap();
+            let (disk, damage) = Disk::open(&path).unwrap();
+            // The length of the last frame is no part of what its own sum is over.
+            assert_eq!(damage.is_some(), at < last + 4, "{at}");
+            assert!(damage.is_none() || (disk.len() == 0 && disk.mark.is_none()));
+            assert!(texts(&disk).values().all(|text| text == "some text"));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Which of two records of one key is in force, where a replica's and the registry's differ.
+//!
+//! The higher version; of two with one version, which only a registry that lost writes and went
+//! on makes, what both allow. So nothing that was taken away comes back: not a revoked key, not
+//! a secret that was rotated out, not a scope. Pure: no time, no disk, no Redis.
+
+use crate::registry::record::{KeyRecord, State};
+
+/// What the meeting of two records of one key comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// They say the same.
+    Same,
+    /// The registry's is newer.
+    Theirs,
+    /// The replica's is newer: the registry has lost it.
+    Ours,
+    /// One version, two contents: what both allow.
+    Both(Box<KeyRecord>),
+}
+
+/// Compares what a replica holds with what the registry shows.
+pub(super) fn meet(ours: &KeyRecord, theirs: &KeyRecord) -> Outcome {
+    if theirs.version > ours.version {
+        Outcome::Theirs
+    } else if theirs.version < ours.version {
+        Outcome::Ours
+    } else if ours == theirs {
+        Outcome::Same
+    } else {
+        let both = stricter(ours, theirs);
+        if both == *ours { Outcome::Ours } else { Outcome::Both(Box::new(both)) }
+    }
+}
+
+/// What both records allow; their words for people are the registry's.
+fn stricter(ours: &KeyRecord, theirs: &KeyRecord) -> KeyRecord {
+    let mut both = theirs.clone();
+    // Two secrets under one version: neither side knows which of them the other took away.
+    if ours.key_hash != theirs.key_hash || ours.status == State::Revoked {
+        both.status = State::Revoked;
+        both.revoked_at = theirs.revoked_at.or(ours.revoked_at);
+    }
+    both.scopes.retain(|scope| ours.scopes.contains(scope));
+    both.purposes.retain(|purpose| ours.purposes.contains(purpose));
+    if ours.previous_hash != theirs.previous_hash || both.status == State::Revoked {
+        both.previous_hash = None;
+    }
+    both.previous_until = match (&both.previous_hash, ours.previous_until, theirs.previous_until) {
+        (Some(_), Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+        _ => None,
+    };
+    both.expires_at = match (ours.expires_at, theirs.expires_at) {
+        (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+        (ours, theirs) => ours.or(theirs),
+    };
+    both
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, meet};
+    use crate::base::UnixSeconds;
+    use crate::base::digest::{KeyHash, Scheme};
+    use crate::registry::record::{KeyRecord, State, Timestamp};
+    use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
+
+    fn hash(mark: u8) -> KeyHash {
+        KeyHash { scheme: Scheme::Sha256, digest: [mark; 32] }
+    }
+
+    fn record() -> impl Strategy<Value = KeyRecord> {
+        let times = proptest::option::of(1_u32..4);
+        let scopes = proptest::collection::vec(0_u8..4, 0..4);
+        (1_u64..3, 0_u8..2, proptest::option::of((0_u8..2, 1_u32..4)), scopes, any::<bool>(), times).prop_map(
+            |(version, secret, previous, scopes, revoked, expires)| KeyRecord {
+                key_id: "mcp_live_0123456789abcdef".parse().unwrap(),
+                key_hash: hash(secret),
+                previous_hash: previous.map(|(mark, _)| hash(10 + mark)),
+                previous_until: previous.map(|(_, until)| Timestamp(UnixSeconds(until))),
+                scopes: scopes.iter().map(|scope| format!("s{scope}")).collect(),
+                status: if revoked { State::Revoked } else { State::Active },
+                name: String::new(),
+                owner: None,
+                plan: None,
+                limits: serde_json::Value::Null,
+                purposes: Vec::new(),
+                created_at: Timestamp(UnixSeconds(1)),
+                expires_at: expires.map(|time| Timestamp(UnixSeconds(time))),
+                revoked_at: None,
+                version,
+                other: serde_json::Map::new(),
+            },
+        )
+    }
+
+    /// Whether a secret may use a scope at a time.
+    fn allows(record: &KeyRecord, secret: &KeyHash, scope: &str, at: u32) -> bool {
+        let previous = record.previous_hash.as_ref() == Some(secret)
+            && record.previous_until.is_some_and(|until| at < until.0.0);
+        record.status == State::Active
+            && (record.key_hash == *secret || previous)
+            && record.scopes.iter().any(|own| own == scope)
+            && record.expires_at.is_none_or(|end| at < end.0.0)
+    }
+
+    proptest! {
+        #[test]
+        fn a_meeting_allows_nothing_that_the_newer_or_either_of_equals_does_not(ours in record(), theirs in record()) {
+            let after = match meet(&ours, &theirs) {
+                Outcome::Same | Outcome::Ours => ours.clone(),
+                Outcome::Theirs => theirs.clone(),
+                Outcome::Both(both) => *both,
+            };
+            prop_assert_eq!(after.version, ours.version.max(theirs.version));
+            prop_assert!(after.check().is_ok());
+            for secret in [hash(0), hash(1), hash(10), hash(11)] {
+                for scope in ["s0", "s1", "s2", "s3"] {
+                    for at in 0..5 {
+                        let before = |record: &KeyRecord| record.version < after.version || allows(record, &secret, scope, at);
+                        prop_assert!(!allows(&after, &secret, scope, at) || (before(&ours) && before(&theirs)));
+                    }
+                }
+            }
+            // Meeting again changes nothing, whichever side it is seen from.
+            prop_assert!(matches!(meet(&after, &theirs), Outcome::Same | Outcome::Ours));
+        }
+    }
+}

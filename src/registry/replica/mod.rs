@@ -1,0 +1,234 @@
+//! What a gateway follows where the registry is in Redis: the feed, merged with what this replica
+//! holds on its own disk.
+//!
+//! Nothing that was taken away comes back, whatever Redis shows: after a failover that lost
+//! writes, FLUSHALL, or a restored backup. What the registry has lost stays in force here and is
+//! written to its claims. A change is on the disk before it is called applied. Nothing here is
+//! on the request path.
+
+mod disk;
+mod merge;
+mod sync;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::brief;
+use super::contract::{Changes, Fault, Feed, Loaded, Position, Standing, Used};
+use super::redis::{Applied, Redis, RedisParams};
+use crate::base::{Clock, KeyId, SealingKey, UnixSeconds};
+use disk::{Disk, Mark};
+
+/// How often a replica says on the roster that it is alive; four times in the time after which
+/// it no longer counts as that.
+const REGISTER: Duration = Duration::from_secs(1);
+/// How often the time at which the registry was last seen is put on the disk.
+const MARK: Duration = Duration::from_secs(30);
+
+/// What a replica is told of itself.
+#[derive(Clone, Debug)]
+pub struct ReplicaParams {
+    /// What it is called on the roster.
+    pub name: String,
+    /// Its own file.
+    pub path: PathBuf,
+    /// How old the state on its disk may be to start with while Redis is away; `None` for any age.
+    pub max_staleness: Option<Duration>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// A gateway's side of a registry in Redis.
+pub struct Replica {
+    redis: Redis,
+    disk: Disk,
+    params: ReplicaParams,
+    /// What is in force, and whether the roster says so.
+    applied: Option<Position>,
+    registered: Option<Instant>,
+    marked: Instant,
+    /// Keys that are in force here and that the registry has lost.
+    lost: u64,
+    confirmed: bool,
+    /// How long the last change took, until it is told.
+    delay: Option<Duration>,
+    /// The last entry that came by the feed, until it is on the roster.
+    fresh: Option<(u64, u64)>,
+    /// Since when what is in force was read from the disk only.
+    disk_seen_ms: Option<u64>,
+    /// This run, told apart from the one before under the same name.
+    run: u64,
+}
+
+impl Replica {
+    /// Opens the replica's file. Redis may be away.
+    pub fn open(redis: RedisParams, params: ReplicaParams) -> Result<Self, Fault> {
+        let (disk, damage) = Disk::open(&params.path).map_err(|error| unusable(&params.path, &error))?;
+        if let Some(damage) = damage {
+            tracing::warn!(file = %params.path.display(), damage, "replica's file cannot be used, starting without it");
+        }
+        // What is on the disk vouches for itself.
+        let confirmed = disk.mark.is_some();
+        let run = u64::from_be_bytes(crate::base::key::random()?);
+        let redis = Redis::new(redis).waiting();
+        let marked = Instant::now();
+        Ok(Self {
+            redis,
+            disk,
+            params,
+            applied: None,
+            registered: None,
+            marked,
+            lost: 0,
+            confirmed,
+            disk_seen_ms: None,
+            delay: None,
+            fresh: None,
+            run,
+        })
+    }
+
+    fn mark(&self, position: Position) -> Mark {
+        Mark { position, seen_ms: self.params.clock.now_ms() }
+    }
+
+    /// Ends a batch on the disk.
+    fn commit(&mut self, position: Position) -> Result<(), Fault> {
+        self.marked = Instant::now();
+        let mark = self.mark(position);
+        self.disk.commit(mark).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&mut self, error: &std::io::Error) -> Fault {
+        self.disk.roll_back();
+        unusable(&self.params.path, error)
+    }
+
+    /// What is on the disk, while Redis cannot be reached.
+    fn take_disk(&mut self, why: Fault, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
+        let Some(mark) = self.disk.mark else { return Err(why) };
+        let age = Duration::from_millis(self.params.clock.now_ms().saturating_sub(mark.seen_ms));
+        if self.params.max_staleness.is_some_and(|most| age > most) {
+            return Err(Fault::Refused(format!(
+                "{why}, and what is on this replica's disk is {} old, more than registry.max_staleness",
+                humantime::format_duration(Duration::from_secs(age.as_secs()))
+            )));
+        }
+        tracing::warn!(%why, age_s = age.as_secs(), keys = self.disk.len(), "registry is away, starting with what is on the disk");
+        self.read_disk(each)?;
+        self.disk_seen_ms = Some(mark.seen_ms);
+        Ok(mark.position)
+    }
+
+    fn read_disk(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<(), Fault> {
+        let read = self.disk.each(&mut |id, text| each((id, brief::read(id, text))));
+        read.map_err(|error| unusable(&self.params.path, &error))
+    }
+
+    /// Says on the roster what is in force; called once it is.
+    fn register(&mut self) -> Result<(), Fault> {
+        let Some(position) = self.applied else { return Ok(()) };
+        let applied = Applied {
+            position,
+            max_staleness: self.params.max_staleness,
+            lost: self.lost,
+            waiting: (!self.confirmed).then_some(self.run),
+        };
+        let (confirmed, now_ms) = self.redis.register(&self.params.name, &applied)?;
+        if let Some((made_ms, _)) = self.fresh.take() {
+            // Both times are Redis' own.
+            self.delay = Some(Duration::from_millis(now_ms.saturating_sub(made_ms)));
+        }
+        if !self.confirmed && (confirmed || self.vouched(position)?) {
+            tracing::info!("registry is confirmed");
+            self.confirmed = true;
+        }
+        self.registered = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Whether another replica has what this one read from Redis, and nothing newer.
+    fn vouched(&mut self, position: Position) -> Result<bool, Fault> {
+        let peers = self.redis.peers()?;
+        let others =
+            peers.iter().filter(|peer| peer.name != self.params.name && peer.applied.waiting.is_none());
+        let mut others = others.peekable();
+        Ok(others.peek().is_some()
+            && others.all(|peer| {
+                let theirs = peer.applied.position;
+                peer.applied.lost == 0 && theirs.epoch == position.epoch && theirs.entry <= position.entry
+            }))
+    }
+}
+
+impl Feed for Replica {
+    fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
+        self.registered = None;
+        let position = match self.load(each) {
+            Ok(position) => position,
+            // Once it runs, what is in force stays in force without being handed over again.
+            Err(fault @ Fault::Unavailable { .. }) if self.applied.is_none() => {
+                self.take_disk(fault, each)?
+            }
+            Err(fault) => return Err(fault),
+        };
+        self.applied = Some(position);
+        Ok(position)
+    }
+
+    fn changes(&mut self, since: Position) -> Result<Changes, Fault> {
+        if self.registered.is_none_or(|at| at.elapsed() >= REGISTER) {
+            self.register()?;
+        }
+        let Some((said, position)) = self.redis.follow(since)? else { return Ok(Changes::Lost) };
+        let Some(changes) = self.merge_said(said)? else { return Ok(Changes::Lost) };
+        if !changes.is_empty() || self.marked.elapsed() >= MARK {
+            self.commit(position)?;
+        }
+        self.disk_seen_ms = None;
+        if position != since {
+            (self.applied, self.registered, self.fresh) = (Some(position), None, Some(position.entry));
+        }
+        Ok(Changes::Since(changes, position))
+    }
+
+    fn sealing_keys(
+        &mut self,
+        now: UnixSeconds,
+        renew: Duration,
+        keep: Duration,
+    ) -> Result<Vec<SealingKey>, Fault> {
+        self.redis.sealing_keys(now, renew, keep)
+    }
+
+    fn note_used(&mut self, used: &[Used]) -> Result<(), Fault> {
+        self.redis.note_used(used)
+    }
+
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn standing(&mut self) -> Standing {
+        Standing {
+            lost: self.lost,
+            disk_seen_ms: self.disk_seen_ms,
+            delay: self.delay.take(),
+            unconfirmed: !self.confirmed,
+        }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // A replica that stops on purpose is not waited for; one that crashed is, for a while.
+        let _ = self.redis.sign_off(&self.params.name);
+    }
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::Unavailable { place: format!("file {}", path.display()), reason: error.to_string() }
+}
+
+/// A key's record as the merge hands it on.
+type Merged = (KeyId, String);

@@ -1,0 +1,70 @@
+//! Registries: the contract that each keeps, and replicas that share one in Redis.
+
+mod contract;
+mod lost;
+mod places;
+mod replicas;
+mod server;
+
+pub use replicas::Fleet;
+pub use server::Server;
+
+#[test]
+fn redis_is_reached_over_tls_with_the_documented_rights() {
+    places::tls_and_users();
+}
+
+#[test]
+fn a_failover_of_sentinel_is_followed() {
+    places::sentinel();
+}
+
+#[test]
+fn a_failover_of_a_cluster_is_followed() {
+    places::cluster();
+}
+
+#[test]
+fn the_embedded_registry_keeps_the_contract() {
+    contract::embedded();
+}
+
+#[test]
+fn the_registry_in_redis_keeps_the_contract() {
+    contract::redis();
+}
+
+#[test]
+fn a_revoked_key_is_refused_by_every_replica_once_revoke_returned() {
+    replicas::revocation();
+}
+
+#[test]
+fn redis_away_is_served_from_memory_and_disk_or_refused() {
+    replicas::away();
+}
+
+#[test]
+fn the_first_replica_waits_for_a_word() {
+    replicas::first();
+}
+
+#[test]
+fn a_replica_that_does_not_answer_is_named() {
+    replicas::missing();
+}
+
+#[test]
+fn nothing_that_was_taken_away_comes_back() {
+    lost::comes_back();
+}
+
+#[test]
+fn what_was_lost_is_restored_or_accepted() {
+    lost::restored_or_accepted();
+}
+
+#[test]
+fn odd_entries_and_records_do_what_they_should() {
+    lost::odd();
+}
