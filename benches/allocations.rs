@@ -33,8 +33,9 @@ use world::decisions::{Decisions, KINDS, key};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Refusals that no request in memory can meet: nothing says them yet.
-const NOT_IN_MEMORY: [&str; 1] = ["draining"];
+/// Refusals that no request in memory can meet: nothing says them yet, or a registry has to be away
+/// for it.
+const NOT_IN_MEMORY: [&str; 2] = ["draining", "stale_registry"];
 
 fn main() {
     let world = World::new();

@@ -186,6 +186,14 @@ fn changes_reach_all_replicas_and_calls_survive_one() {
 }
 
 #[test]
+fn changes_reach_all_replicas_through_redis() {
+    let options = ["--count", "2", "--redis", "redis-server"];
+    let report = measured("replicas", &[&BRIEF[..], &options].concat());
+    let times = report["sizing"]["measured"].as_array().unwrap();
+    assert!(times.len() == 3 && times.iter().all(|time| time["value"].as_f64().unwrap() > 0.0), "{report:#}");
+}
+
+#[test]
 fn a_rate_is_held_and_the_process_looked_at() {
     let _place = place();
     let mut stub = Command::new(env!("CARGO_BIN_EXE_loadtest"))

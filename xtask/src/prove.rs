@@ -189,9 +189,13 @@ fn soak() -> Done {
     loadtest("soak", "--minutes 5 --protocol h1-tls --json benches/record/soak.json")
 }
 
-/// Three gateways on one registry: how soon a change is known to all, what the end of one costs.
+/// Three gateways on one registry, a file and one in Redis: how soon a change is known to all, what
+/// the end of one costs.
 fn replicas() -> Done {
-    loadtest("replicas", "--json benches/record/replicas.json")
+    install::system()?;
+    loadtest("replicas", "--json benches/record/replicas.json")?;
+    let redis = "--redis redis-server --rounds 100 --json benches/record/replicas-redis.json";
+    loadtest("replicas", redis)
 }
 
 /// A command of loadtest on the release build; `arguments` are separated by spaces.

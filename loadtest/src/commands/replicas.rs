@@ -2,21 +2,23 @@
 //! all of them, how soon one that is revoked works at none, and whether calls go on when one of
 //! them is killed.
 //!
-//! The registry is the embedded one, a file that gateways on one machine share.
+//! The registry is the embedded one, a file that gateways on one machine share; or one in a Redis
+//! that is started for it, where `key revoke` returns once all of them have applied it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::load::{Caller, Load, Target, callers};
-use crate::machine::{self, Machine};
+use crate::machine::{self, Cores, Machine};
 use crate::report::{Figure, Report, ReportFiles, Sizing};
 use crate::targets::fixture::Fixture;
 use crate::targets::registry::{Issued, Registry};
-use crate::targets::server::{Program, Server};
+use crate::targets::server::{Program, Server, free_address};
 use crate::traffic::Traffic;
 use crate::transport::{Protocol, tls};
 use crate::{Done, runtime};
@@ -43,6 +45,9 @@ pub(crate) struct Options {
     /// Seconds of calls around the end of one replica.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=60))]
     seconds: u8,
+    /// A redis-server to share the registry through; without it the gateways share a file.
+    #[arg(long, value_name = "FILE")]
+    redis: Option<PathBuf>,
     #[command(flatten)]
     files: ReportFiles,
 }
@@ -52,14 +57,25 @@ pub(crate) fn run(options: &Options) -> Done {
     let mut report = Report::new(Machine::here(), Vec::new());
     let cores = machine::take_cores()?;
     let stub = Server::start(&Program::own(&["stub"])?, cores.load, cores.load)?;
-    let fixture = Fixture::make(&options.gateway, stub.address, IN_FLIGHT)?;
-    let program = fixture.gateway(Protocol::H1);
-    let start = |_| Server::start(&program, cores.target, cores.load);
-    let mut replicas = Replicas {
-        servers: (0..options.count).map(start).collect::<Done<_>>()?,
-        registry: fixture.registry().clone(),
-        keys: Rc::clone(&fixture.keys),
+    let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
+    let redis = options.redis.as_deref().map(|path| redis(path, folder.path(), cores)).transpose()?;
+    let fixture = match &redis {
+        Some(redis) => Fixture::shared(&options.gateway, stub.address, IN_FLIGHT, redis.address)?,
+        None => Fixture::make(&options.gateway, stub.address, IN_FLIGHT)?,
     };
+    let start = |number: u8| {
+        let program = match &redis {
+            Some(_) => fixture.replica(number.into())?,
+            None => fixture.gateway(Protocol::H1),
+        };
+        Server::start(&program, cores.target, cores.load)
+    };
+    let servers = (0..options.count).map(start).collect::<Done<_>>()?;
+    if redis.is_some() {
+        fixture.registry().accept()?;
+    }
+    let mut replicas =
+        Replicas { servers, registry: fixture.registry().clone(), keys: Rc::clone(&fixture.keys) };
     let (mut issued, mut revoked, mut command) = (Vec::new(), Vec::new(), Vec::new());
     let killed = runtime()?.block_on(async {
         for round in 0..options.rounds {
@@ -93,6 +109,15 @@ pub(crate) fn run(options: &Options) -> Done {
         checked: Some(killed),
     });
     options.files.write(&report)
+}
+
+/// A Redis that syncs every change to its disk before it answers.
+fn redis(path: &Path, folder: &Path, cores: Cores) -> Done<Server> {
+    let address = free_address()?;
+    let (port, folder) = (address.port().to_string(), folder.display().to_string());
+    let settings = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--bind", "127.0.0.1"];
+    let place = ["--port", &port, "--dir", &folder];
+    Server::start_at(&Program::new(path, &[&settings[..], &place[..]].concat()), address, cores)
 }
 
 /// The running ones.

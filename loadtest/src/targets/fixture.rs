@@ -15,6 +15,8 @@ use crate::transport::{Protocol, tls};
 
 /// Rules beside the one of the tool that is called; a server has a few dozen tools.
 const OTHER_TOOLS: usize = 30;
+/// The file with the secret for session ids.
+const SEALING: &str = "sealing.secret";
 
 /// The folder; it goes when this is dropped.
 pub(crate) struct Fixture {
@@ -28,7 +30,20 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Makes everything; `keys` keys are issued.
     pub(crate) fn make(gateway: &Path, upstream: SocketAddr, keys: usize) -> Done<Self> {
+        Self::make_on(gateway, upstream, keys, "")
+    }
+
+    /// The same on a registry in Redis that any number of gateways share.
+    pub(crate) fn shared(gateway: &Path, upstream: SocketAddr, keys: usize, redis: SocketAddr) -> Done<Self> {
+        let registry = format!(
+            "[registry]\nkind = \"redis\"\nurl = \"redis://{redis}/0\"\nsealing_file = \"{SEALING}\"\n"
+        );
+        Self::make_on(gateway, upstream, keys, &registry)
+    }
+
+    fn make_on(gateway: &Path, upstream: SocketAddr, keys: usize, shared: &str) -> Done<Self> {
         let folder = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
+        write_secret(&folder.path().join(SEALING))?;
         let registry = Registry::new(gateway, &config_file(folder.path(), Protocol::H1));
         let mut fixture = Self { folder, gateway: gateway.to_owned(), registry, keys: Rc::new([]) };
         tls::write_certificate(&fixture.certificate(), &fixture.key_file())?;
@@ -37,7 +52,7 @@ impl Fixture {
             (Protocol::H1Tls, "tls = { certificate = \"server.pem\", private_key = \"server.key\" }"),
         ] {
             let file = fixture.config(protocol);
-            std::fs::write(&file, config(transport, upstream))
+            std::fs::write(&file, config(transport, upstream, shared))
                 .map_err(|e| format!("{}: {e}", file.display()))?;
         }
         let issue = |number| Ok(fixture.registry.issue(&format!("load-{number}"))?.key);
@@ -66,6 +81,19 @@ impl Fixture {
         Program::new(&self.gateway, &["serve", "--workers", "1", "--config", &config])
     }
 
+    /// One of several gateways on a shared registry, with a name and a file of its own.
+    pub(crate) fn replica(&self, number: usize) -> Done<Program> {
+        let common = self.config(Protocol::H1);
+        let text = std::fs::read_to_string(&common).map_err(|e| format!("{}: {e}", common.display()))?;
+        let replica =
+            format!("replica = {{ name = \"replica-{number}\", path = \"replica-{number}\" }}\nsealing_file");
+        let own = self.folder.path().join(format!("replica-{number}.toml"));
+        std::fs::write(&own, text.replace("sealing_file", &replica))
+            .map_err(|e| format!("{}: {e}", own.display()))?;
+        let config = own.display().to_string();
+        Ok(Program::new(&self.gateway, &["serve", "--workers", "1", "--config", &config]))
+    }
+
     /// The registry that its configurations name.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
@@ -82,7 +110,17 @@ fn config_file(folder: &Path, protocol: Protocol) -> PathBuf {
     folder.join(if protocol == Protocol::H1 { "plaintext.toml" } else { "tls.toml" })
 }
 
-fn config(transport: &str, upstream: SocketAddr) -> String {
+/// A secret of this run, on loopback and for nobody else: the folder's name is random. Only its owner
+/// may read it.
+fn write_secret(file: &Path) -> Done {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let secret = format!("of {} and process {}", file.display(), std::process::id());
+    opened.and_then(|mut file| writeln!(file, "{secret}")).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+fn config(transport: &str, upstream: SocketAddr, registry: &str) -> String {
     let mut text = format!(
         r#"[listen]
 address = "127.0.0.1:0"
@@ -91,6 +129,7 @@ address = "127.0.0.1:0"
 address = "127.0.0.1:0"
 [log]
 format = "json"
+{registry}
 [[servers]]
 name = "bench"
 upstreams = ["http://{upstream}{PATH}"]

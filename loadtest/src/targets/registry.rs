@@ -42,6 +42,11 @@ impl Registry {
         self.key(&["revoke", id]).map(|_| ())
     }
 
+    /// Says of a registry in Redis that it is whole: gateways that wait for that begin.
+    pub(crate) fn accept(&self) -> Done {
+        self.run("registry", &["accept"]).map(|_| ())
+    }
+
     /// Adds so many keys whose secrets nobody has, in the shape of one that is there.
     pub(crate) fn fill(&self, count: u32, folder: &Path) -> Done {
         let exported = self.key(&["export"])?;
@@ -64,13 +69,20 @@ impl Registry {
     }
 
     fn key(&self, arguments: &[&str]) -> Done<String> {
+        self.run("key", arguments)
+    }
+
+    fn run(&self, group: &str, arguments: &[&str]) -> Done<String> {
         let mut command = Command::new(&self.gateway);
-        command.arg("key").args(arguments).arg("--config").arg(&self.config);
+        command.arg(group).args(arguments).arg("--config").arg(&self.config);
         let output = command.output();
         let output = output.map_err(|error| format!("{} cannot be run: {error}", self.gateway.display()))?;
         if !output.status.success() {
             let what = arguments.first().copied().unwrap_or_default();
-            return Err(format!("key {what} failed: {}", String::from_utf8_lossy(&output.stderr).trim_end()));
+            return Err(format!(
+                "{group} {what} failed: {}",
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            ));
         }
         String::from_utf8(output.stdout).map_err(|error| error.to_string())
     }
