@@ -22,6 +22,8 @@ use crate::telemetry::Metrics;
 /// How often the sealing keys are looked at: well within the time that the sealer gives a new
 /// one to become known.
 const SEALING_LOOK: Duration = Duration::from_secs(30);
+/// And when that failed.
+const SEALING_AGAIN: Duration = Duration::from_secs(1);
 /// Half of the niceness that there is: a tenth of a core beside a worker that wants all of it.
 const NICE: i32 = 10;
 /// How long a sealing key seals.
@@ -61,15 +63,25 @@ impl Follower {
         clock: Clock,
         pace: Pace,
     ) -> Result<Self, FollowerFault> {
+        let asked = clock.now();
         let position = load(registry.as_mut(), &publisher)?;
         let (queue, batches) = sync_channel(bounds::USED_BATCHES);
-        let mut follow =
-            Follow { registry, publisher, metrics, clock, position, failing: 0, pace, sealed: None };
-        // What could be loaded and not be reached for this, a replica's disk showed: it is as old
-        // as that is.
-        match follow.seal() {
-            Ok(()) => follow.seen(),
+        let mut follow = Follow {
+            registry,
+            publisher,
+            metrics,
+            clock,
+            position,
+            failing: 0,
+            pace,
+            seal_at: Instant::now(),
+        };
+        // Whatever comes of the first look: what was loaded holds from when it was asked for.
+        follow.publisher.renew(asked, follow.pace.holds);
+        match follow.look() {
+            Err(fault @ Fault::Refused(_)) => return Err(fault.into()),
             Err(fault) => follow.failed(&fault),
+            Ok(seen) => follow.seen(seen),
         }
         let thread =
             std::thread::Builder::new().name("registry".into()).spawn(move || follow.run(&batches))?;
@@ -109,6 +121,13 @@ pub struct Pace {
     pub session: Duration,
 }
 
+/// When the registry was asked: what it showed is that old, however long the answer took.
+#[derive(Clone, Copy)]
+struct Asked {
+    ms: u64,
+    second: UnixSeconds,
+}
+
 struct Follow {
     registry: Box<dyn Feed>,
     publisher: Publisher,
@@ -118,8 +137,8 @@ struct Follow {
     /// Looks that failed since the last that did not.
     failing: u32,
     pace: Pace,
-    /// When the sealing keys were looked at; `None` where they have to be.
-    sealed: Option<Instant>,
+    /// When the sealing keys are to be looked at.
+    seal_at: Instant,
 }
 
 impl Follow {
@@ -132,14 +151,14 @@ impl Follow {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             match self.look() {
-                Ok(()) => self.seen(),
+                Ok(seen) => self.seen(seen),
                 Err(fault) => self.failed(&fault),
             }
         }
     }
 
-    /// The registry showed all that it has.
-    fn seen(&mut self) {
+    /// A look came to its end; where the registry showed all that it has, it was asked at a time.
+    fn seen(&mut self, asked: Option<Asked>) {
         if self.failing > 0 {
             tracing::info!("registry can be read again");
         }
@@ -148,11 +167,12 @@ impl Follow {
         if let Some(delay) = standing.delay {
             self.metrics.revocation.observe(delay.as_secs_f64());
         }
-        let now = self.clock.now_ms();
-        self.metrics.registry_seen_ms.store(now, Ordering::Relaxed);
+        if let Some(asked) = asked {
+            self.metrics.registry_seen_ms.store(asked.ms, Ordering::Relaxed);
+            self.publisher.renew(asked.second, self.pace.holds);
+        }
         self.metrics.registry_lost.store(standing.lost, Ordering::Relaxed);
         self.metrics.registry_unconfirmed.store(standing.unconfirmed, Ordering::Relaxed);
-        self.publisher.renew(self.clock.now(), self.pace.holds);
     }
 
     fn failed(&mut self, fault: &Fault) {
@@ -183,35 +203,51 @@ impl Follow {
         usual.max(longest / 2 + longest / 2 * part / u32::from(u8::MAX))
     }
 
-    fn look(&mut self) -> Result<(), Fault> {
-        if self.sealed.is_none_or(|at| at.elapsed() >= SEALING_LOOK) {
-            self.seal()?;
+    /// Publishes what changed. When the registry was asked that showed nothing more, or `None` where
+    /// there may be more: a steady stream of changes must not keep the rest waiting.
+    fn look(&mut self) -> Result<Option<Asked>, Fault> {
+        if Instant::now() >= self.seal_at {
+            self.seal();
         }
         loop {
+            let asked = Asked { ms: self.clock.now_ms(), second: self.clock.now() };
             match self.registry.changes(self.position)? {
                 Changes::Lost => {
                     tracing::warn!("registry's change log does not reach back, loading all keys");
                     self.position = load(self.registry.as_mut(), &self.publisher)?;
                 }
-                Changes::Since(changes, _) if changes.is_empty() => return Ok(()),
+                Changes::Since(changes, position) if changes.is_empty() => {
+                    self.position = position;
+                    return Ok(Some(asked));
+                }
                 Changes::Since(changes, position) => {
+                    let all = changes.len() < bounds::CHANGES_AT_ONCE;
                     let changes: Vec<KeyChange> = changes.into_iter().map(change).collect();
                     self.publisher.change_keys(&changes);
                     self.position = position;
                     tracing::debug!(changes = changes.len(), "keys changed");
+                    if self.registry.waits() {
+                        return Ok(all.then_some(asked));
+                    }
                 }
             }
         }
     }
 
     /// Publishes the sealing keys; they are kept for as long as a session of theirs may live.
-    fn seal(&mut self) -> Result<(), Fault> {
-        self.sealed = None;
+    /// Without them sessions cannot be opened, which is no reason to stop following keys.
+    fn seal(&mut self) {
         let (now, session) = (self.clock.now(), self.pace.session);
-        let keys = self.registry.sealing_keys(now, SEALING_RENEWAL, SEALING_RENEWAL + session)?;
-        self.publisher.replace_sealer(Sealer::new(keys, session, now));
-        self.sealed = Some(Instant::now());
-        Ok(())
+        match self.registry.sealing_keys(now, SEALING_RENEWAL, SEALING_RENEWAL + session) {
+            Ok(keys) => {
+                self.publisher.replace_sealer(Sealer::new(keys, session, now));
+                self.seal_at = Instant::now() + SEALING_LOOK;
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "sealing keys cannot be read, sessions are those that were known");
+                self.seal_at = Instant::now() + SEALING_AGAIN;
+            }
+        }
     }
 
     fn write_used(&mut self, batch: &UsedBatch) {

@@ -4,7 +4,7 @@
 //! on makes, what both allow. So nothing that was taken away comes back: not a revoked key, not
 //! a secret that was rotated out, not a scope. Pure: no time, no disk, no Redis.
 
-use crate::registry::record::{KeyRecord, State};
+use super::record::{KeyRecord, State};
 
 /// What the meeting of two records of one key comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,11 +19,20 @@ pub(super) enum Outcome {
     Both(Box<KeyRecord>),
 }
 
-/// Compares what a replica holds with what the registry shows.
-pub(super) fn meet(ours: &KeyRecord, theirs: &KeyRecord) -> Outcome {
+/// Compares what a replica holds with what the registry shows. Where the registry has `lost` what
+/// the replica holds, a newer version may stand on what came instead of it: then what both allow
+/// counts too, until the registry has that. A revoked key stays revoked.
+pub(super) fn meet(ours: &KeyRecord, theirs: &KeyRecord, lost: bool) -> Outcome {
     if theirs.version > ours.version {
-        Outcome::Theirs
+        let comes_back = ours.status == State::Revoked && theirs.status == State::Active;
+        let both = stricter(ours, theirs);
+        if (lost || comes_back) && both != *theirs { Outcome::Both(Box::new(both)) } else { Outcome::Theirs }
     } else if theirs.version < ours.version {
+        if theirs.status == State::Revoked && ours.status == State::Active {
+            // Taken away in a history that the replica did not follow.
+            let both = KeyRecord { version: ours.version, ..stricter(ours, theirs) };
+            return Outcome::Both(Box::new(both));
+        }
         Outcome::Ours
     } else if ours == theirs {
         Outcome::Same
@@ -31,6 +40,27 @@ pub(super) fn meet(ours: &KeyRecord, theirs: &KeyRecord) -> Outcome {
         let both = stricter(ours, theirs);
         if both == *ours { Outcome::Ours } else { Outcome::Both(Box::new(both)) }
     }
+}
+
+/// What several claims of one key come to: the newest, or what all of that version allow.
+pub(super) fn together(known: KeyRecord, other: KeyRecord) -> KeyRecord {
+    match meet(&known, &other, false) {
+        Outcome::Same | Outcome::Ours => known,
+        Outcome::Theirs => other,
+        Outcome::Both(both) => *both,
+    }
+}
+
+/// What a registry that lost a record has to write so that all take it again; nothing where it has
+/// that or something newer.
+pub(super) fn restored(before: Option<&KeyRecord>, claim: &KeyRecord) -> Option<KeyRecord> {
+    let record = match before.map(|before| meet(claim, before, false)) {
+        None | Some(Outcome::Ours) => claim.clone(),
+        Some(Outcome::Both(both)) => *both,
+        Some(Outcome::Same | Outcome::Theirs) => return None,
+    };
+    // A version that nobody has: of two under one version nobody would know which is right.
+    Some(KeyRecord { version: record.version + 1, ..record })
 }
 
 /// What both records allow; their words for people are the registry's.
@@ -106,8 +136,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_meeting_allows_nothing_that_the_newer_or_either_of_equals_does_not(ours in record(), theirs in record()) {
-            let after = match meet(&ours, &theirs) {
+        fn a_meeting_allows_nothing_that_the_newer_or_either_of_equals_does_not(
+            ours in record(),
+            theirs in record(),
+            lost in any::<bool>(),
+        ) {
+            let after = match meet(&ours, &theirs, lost) {
                 Outcome::Same | Outcome::Ours => ours.clone(),
                 Outcome::Theirs => theirs.clone(),
                 Outcome::Both(both) => *both,
@@ -117,13 +151,14 @@ mod tests {
             for secret in [hash(0), hash(1), hash(10), hash(11)] {
                 for scope in ["s0", "s1", "s2", "s3"] {
                     for at in 0..5 {
-                        let before = |record: &KeyRecord| record.version < after.version || allows(record, &secret, scope, at);
-                        prop_assert!(!allows(&after, &secret, scope, at) || (before(&ours) && before(&theirs)));
+                        let ours_too = (ours.version < after.version && !lost) || allows(&ours, &secret, scope, at);
+                        let theirs_too = theirs.version < after.version || allows(&theirs, &secret, scope, at);
+                        prop_assert!(!allows(&after, &secret, scope, at) || (ours_too && theirs_too));
                     }
                 }
             }
             // Meeting again changes nothing, whichever side it is seen from.
-            prop_assert!(matches!(meet(&after, &theirs), Outcome::Same | Outcome::Ours));
+            prop_assert!(after == theirs || matches!(meet(&after, &theirs, lost), Outcome::Ours));
         }
     }
 }

@@ -6,6 +6,7 @@
 mod brief;
 mod contract;
 pub mod embedded;
+mod merge;
 pub mod operations;
 mod record;
 pub mod redis;

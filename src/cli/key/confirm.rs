@@ -18,12 +18,18 @@ use crate::registry::{Fault, Timestamp};
 /// How often the roster is read: a change is applied within milliseconds.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// By how much a replica may decide for longer than its limit after it was last seen: it says once a
+/// second that it is there, and keeps times in whole seconds.
+const SLACK: Duration = Duration::from_secs(3);
+
 /// How the replicas took a change.
 pub(super) struct Confirmed {
     /// Who has applied it, and after how long.
     applied: Vec<(String, Duration)>,
     /// Who has not, and until when it may decide by what it knew; `None` without end.
     missing: Vec<(String, Option<UnixSeconds>)>,
+    /// Whether some of those hold records that the registry has lost.
+    lost: bool,
 }
 
 impl Confirmed {
@@ -58,34 +64,56 @@ impl Confirmed {
             }
         });
         Err(CommandFault::said(format!(
-            "the change is in the registry, but not yet applied by: {}",
-            names.collect::<Vec<_>>().join(", ")
+            "the change is in the registry, but not known to be applied by: {}{}",
+            names.collect::<Vec<_>>().join(", "),
+            if self.lost {
+                "; replicas hold records that the registry has lost, see 'tollgate registry status'"
+            } else {
+                ""
+            }
         )))
     }
 }
 
 /// Waits for the replicas; `None` where there is nothing to wait for, or nobody wants to.
 pub(super) fn wait(desk: &mut Desk<'_, '_>, wait: &WaitArguments) -> Result<Option<Confirmed>, CommandFault> {
-    let now = desk.now();
+    let clock = desk.session.clock.clone();
     let Some(redis) = desk.opened.redis().filter(|_| !wait.no_wait) else { return Ok(None) };
-    let (end, begun) = (redis.end()?, Instant::now());
-    let mut confirmed = Confirmed { applied: Vec::new(), missing: Vec::new() };
+    let begun = Instant::now();
+    // The change's own entry: after a failover the feed may end before it. Where nothing had to be
+    // written, all that was.
+    let end = match redis.written() {
+        Some(written) => written,
+        None => redis.end()?,
+    };
+    let mut confirmed = Confirmed { applied: Vec::new(), missing: Vec::new(), lost: false };
     loop {
         let peers = redis.peers()?;
         let took = begun.elapsed();
-        let (applied, missing): (Vec<&Peer>, Vec<&Peer>) =
-            peers.iter().filter(|peer| may_accept(peer)).partition(|peer| {
-                let theirs = peer.applied.position;
-                theirs.epoch == end.epoch && theirs.entry >= end.entry
-            });
-        for peer in applied {
-            if confirmed.applied.iter().all(|(name, _)| *name != peer.name) {
+        let mut missing = Vec::new();
+        for peer in peers.iter().filter(|peer| may_accept(peer)) {
+            let theirs = peer.applied.position;
+            // A replica that stands further on has applied this too, if it followed this history
+            // and not one that a failover ended.
+            let further = theirs.epoch == end.epoch && theirs.entry >= end.entry;
+            // What it holds against the registry may be this very key's.
+            let against = peer.applied.lost > 0;
+            if against || theirs != end && !(further && redis.holds(theirs)?) {
+                missing.push(peer);
+            } else if confirmed.applied.iter().all(|(name, _)| *name != peer.name) {
                 confirmed.applied.push((peer.name.clone(), took));
             }
         }
         // Who is gone is not waited for, but named.
-        if took >= wait.timeout || !missing.iter().any(|peer| peer.is_live()) {
-            confirmed.missing = missing.iter().map(|peer| (peer.name.clone(), until(peer, now))).collect();
+        if took >= wait.timeout || !missing.iter().any(|peer| peer.is_live() && peer.applied.lost == 0) {
+            if redis.written().is_some() && !redis.holds(end)? {
+                return Err(CommandFault::said(
+                    "the registry has lost the change while it was waited for, as a failover of Redis may: replicas that had it keep it; make it again",
+                ));
+            }
+            confirmed.lost = missing.iter().any(|peer| peer.applied.lost > 0);
+            confirmed.missing =
+                missing.iter().map(|peer| (peer.name.clone(), until(peer, clock.now()))).collect();
             return Ok(Some(confirmed));
         }
         pause();
@@ -99,12 +127,11 @@ fn pause() {
 
 /// Whether a replica may decide by what it knows: until it was not seen for its own limit.
 fn may_accept(peer: &Peer) -> bool {
-    peer.is_live() || peer.applied.max_staleness.is_none_or(|most| peer.seen <= most + Duration::from_secs(1))
+    peer.is_live() || peer.applied.max_staleness.is_none_or(|most| peer.seen <= most + SLACK)
 }
 
 fn until(peer: &Peer, now: UnixSeconds) -> Option<UnixSeconds> {
-    // A second is rounded up on either side.
-    peer.applied.max_staleness.map(|most| now.plus(most.saturating_sub(peer.seen) + Duration::from_secs(2)))
+    peer.applied.max_staleness.map(|most| now.plus((most + SLACK).saturating_sub(peer.seen)))
 }
 
 /// Waits for Redis' own replicas, and says whether they have the change.

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use redis::Commands as _;
 use redis::streams::StreamRangeReply;
 
 use super::feed::{self, Epoch};
 use super::{Fault, Redis};
+use crate::base::KeyId;
 use crate::base::key::random;
-use crate::base::{KeyId, bounds};
 use crate::registry::contract::Registry as _;
+use crate::registry::merge::{restored, together};
 use crate::registry::record::KeyRecord;
 
 /// Claims of one answer.
@@ -32,8 +32,9 @@ impl Redis {
             self.ask(|connection, names| {
                 let mut added = redis::pipe();
                 for claim in some {
-                    let entry =
-                        added.cmd("XADD").arg(&names.claims).arg("MAXLEN").arg("~").arg(bounds::CHANGES_KEPT);
+                    // Without a limit of its own: it is as long as what was lost, as replicas claim
+                    // again only where nothing is claimed.
+                    let entry = added.cmd("XADD").arg(&names.claims);
                     entry.arg("*").arg("replica").arg(replica);
                     entry
                         .arg("key_id")
@@ -48,65 +49,82 @@ impl Redis {
         Ok(())
     }
 
-    /// All claims: of each key the highest version.
+    /// All claims, together for each key.
     pub fn claims(&mut self) -> Result<Vec<KeyRecord>, Fault> {
-        let (mut highest, mut from) = (BTreeMap::<KeyId, KeyRecord>::new(), "-".to_owned());
+        self.claims_and_end().map(|(claims, _)| claims)
+    }
+
+    /// And the id of the last of them.
+    fn claims_and_end(&mut self) -> Result<(Vec<KeyRecord>, Option<String>), Fault> {
+        let mut end = None;
+        let (mut known, mut from) = (BTreeMap::<KeyId, KeyRecord>::new(), "-".to_owned());
         loop {
             let reply: StreamRangeReply = self.ask(|connection, names| {
-                redis::cmd("XRANGE")
-                    .arg(&names.claims)
-                    .arg(&from)
-                    .arg("+")
-                    .arg("COUNT")
-                    .arg(PAGE)
-                    .query(connection)
+                let mut command = redis::cmd("XRANGE");
+                command.arg(&names.claims).arg(&from).arg("+").arg("COUNT").arg(PAGE);
+                command.query(connection)
             })?;
-            let Some(last) = reply.ids.last() else { return Ok(highest.into_values().collect()) };
+            let Some(last) = reply.ids.last() else {
+                return Ok((known.into_values().collect(), end));
+            };
             from = format!("({}", last.id);
+            end = Some(last.id.clone());
             for entry in &reply.ids {
                 let record = entry.get::<String>("record").and_then(|text| KeyRecord::parse(&text).ok());
-                let Some(record) = record else { continue };
-                let known = highest.entry(record.key_id).or_insert_with(|| record.clone());
-                if known.version < record.version {
-                    *known = record;
-                }
+                // No registry ever wrote a version without room above it.
+                let Some(record) = record.filter(|record| record.version < u64::MAX / 2) else { continue };
+                let id = record.key_id;
+                let record = match known.remove(&id) {
+                    Some(before) => together(before, record),
+                    None => record,
+                };
+                known.insert(id, record);
             }
         }
     }
 
-    /// Writes back what was lost: every claim that is newer than what the registry shows, one
-    /// version above it, so that every replica takes it. Returns how many were written.
+    /// Writes back what was lost: every claim that is newer than what the registry shows, and of
+    /// two under one version what both allow, one version above. Returns how many were written.
     pub fn restore(&mut self) -> Result<usize, Fault> {
-        let claims = self.claims()?;
+        let (claims, end) = self.claims_and_end()?;
         let mut written = 0;
         for claim in &claims {
             let mut edit = |before: Option<KeyRecord>| {
-                if before.is_some_and(|before| before.version > claim.version) {
-                    return Ok(None);
-                }
-                written += 1;
-                Ok(Some(KeyRecord { version: claim.version + 1, ..claim.clone() }))
+                let record = restored(before.as_ref(), claim);
+                written += usize::from(record.is_some());
+                Ok(record)
             };
             self.change(&mut std::iter::once((claim.key_id, &mut edit as _)))?;
         }
-        self.ask(|connection, names| connection.del::<_, ()>(&names.claims))?;
+        // Up to the last that was read: others may have come meanwhile.
+        if let Some((ms, seq)) = end.as_deref().and_then(feed::entry_id) {
+            self.ask(|connection, names| {
+                let next = format!("{ms}-{}", seq.saturating_add(1));
+                redis::cmd("XTRIM").arg(&names.claims).arg("MINID").arg(next).exec(connection)
+            })?;
+        }
         Ok(written)
     }
 
     /// Takes the registry as it is: replicas that followed the epoch before give up what they
-    /// know of it, and replicas that wait are confirmed. Returns how many waited.
+    /// know of it, replicas that wait are confirmed, and those that are gone are forgotten. Returns
+    /// how many waited.
     pub fn accept(&mut self) -> Result<usize, Fault> {
-        let waiting: Vec<u64> = self.peers()?.into_iter().filter_map(|peer| peer.applied.waiting).collect();
-        let lost = self.peers()?.iter().any(|peer| peer.applied.lost > 0);
+        let peers = self.peers()?;
+        let live = || peers.iter().filter(|peer| peer.is_live());
+        let waiting: Vec<u64> = live().filter_map(|peer| peer.applied.waiting).collect();
+        let lost = live().any(|peer| peer.applied.lost > 0);
         let fresh = u64::from_be_bytes(random()?);
-        let replaced = self.peers()?.iter().map(|peer| peer.applied.position.epoch).find(|epoch| *epoch != 0);
         self.ask(|connection, names| {
             let mut change = redis::pipe();
             change.atomic();
             if lost {
                 let before = feed::end(connection, names)?.epoch.own;
-                let epoch = Epoch { own: fresh, accepted: replaced.or(Some(before)) };
+                let epoch = Epoch { own: fresh, accepted: Some(before) };
                 change.set(&names.epoch, epoch.written()).ignore().del(&names.claims).ignore();
+            }
+            for gone in peers.iter().filter(|peer| !peer.is_live()) {
+                change.hdel(&names.replicas, &gone.name).ignore();
             }
             for run in &waiting {
                 change.hset(&names.replicas, confirmation(*run), "1").ignore();

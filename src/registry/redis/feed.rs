@@ -21,10 +21,11 @@ const RECORD: &str = "record";
 const VERSION: &str = "version";
 const ENTRY: &str = "entry";
 const PREV: &str = "prev";
+const PURGED: &str = "purged";
 
 /// What one entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::registry) enum Said {
+pub enum Said {
     /// A record, as text.
     Put(KeyId, String),
     /// A key that is purged.
@@ -37,11 +38,13 @@ pub(in crate::registry) enum Said {
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) id: (u64, u64),
+pub struct Entry {
+    /// Its id in the stream.
+    pub id: (u64, u64),
     /// Its nonce and the one before it; `None` where they cannot be read.
-    pub(super) link: Option<(u64, u64)>,
-    pub(super) said: Said,
+    pub link: Option<(u64, u64)>,
+    /// What it says.
+    pub said: Said,
 }
 
 /// A nonce or an epoch as it is written.
@@ -70,10 +73,10 @@ pub(super) fn append(
     };
     let entry = transaction.cmd("XADD").arg(&names.feed).arg("MAXLEN").arg("~").arg(bounds::CHANGES_KEPT);
     entry.arg("*").arg(KEY_ID).arg(&id).arg(ENTRY).arg(written(link.0)).arg(PREV).arg(written(link.1));
-    if let (Some(json), Some(record)) = (&json, record) {
-        entry.arg(VERSION).arg(record.version).arg(RECORD).arg(json);
-    }
-    entry.ignore();
+    match (&json, record) {
+        (Some(json), Some(record)) => entry.arg(VERSION).arg(record.version).arg(RECORD).arg(json),
+        _ => entry.arg(PURGED).arg(1),
+    };
 }
 
 /// Where the feed ends now, from one transaction: epoch, last entry and its nonce.
@@ -107,14 +110,18 @@ fn end_by(asked: &mut redis::Pipeline, connection: &mut Connection, names: &Name
 
 /// The feed's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct End {
-    pub(super) epoch: Epoch,
-    pub(super) entry: (u64, u64),
-    pub(super) nonce: u64,
+pub struct End {
+    /// Which registry.
+    pub epoch: Epoch,
+    /// The last entry.
+    pub entry: (u64, u64),
+    /// Its nonce.
+    pub nonce: u64,
 }
 
 impl End {
-    pub(super) fn position(&self) -> Position {
+    /// As a follower's position.
+    pub fn position(&self) -> Position {
         Position { epoch: self.epoch.own, entry: self.entry, nonce: self.nonce }
     }
 }
@@ -168,15 +175,42 @@ pub(super) fn after(
         .collect())
 }
 
+/// The last entry up to an id.
+pub(super) fn up_to(
+    connection: &mut Connection,
+    names: &Names,
+    id: (u64, u64),
+) -> RedisResult<Option<Entry>> {
+    let id = format!("{}-{}", id.0, id.1);
+    let mut command = redis::cmd("XREVRANGE");
+    command.arg(&names.feed).arg(id).arg("-").arg("COUNT").arg(1);
+    let found: StreamRangeReply = command.query(connection)?;
+    Ok(found.ids.first().map(read))
+}
+
+/// The entry with an id.
+pub(super) fn at(connection: &mut Connection, names: &Names, id: (u64, u64)) -> RedisResult<Option<Entry>> {
+    let id = format!("{}-{}", id.0, id.1);
+    let found: StreamRangeReply =
+        redis::cmd("XRANGE").arg(&names.feed).arg(&id).arg(&id).query(connection)?;
+    Ok(found.ids.first().map(read))
+}
+
+/// An entry's id read.
+pub(super) fn entry_id(text: &str) -> Option<(u64, u64)> {
+    let (ms, seq) = text.split_once('-')?;
+    Some((ms.parse().ok()?, seq.parse().ok()?))
+}
+
 fn read(entry: &StreamId) -> Entry {
-    let id = entry.id.split_once('-').and_then(|(ms, seq)| Some((ms.parse().ok()?, seq.parse().ok()?)));
+    let id = entry_id(&entry.id);
     let field = |name: &str| text(&entry.map, name);
     let link = field(ENTRY).as_deref().and_then(number).zip(field(PREV).as_deref().and_then(number));
     let said = match field(KEY_ID).and_then(|id| id.parse().ok()) {
         None => Said::Nothing,
-        Some(id) => match (field(RECORD), entry.map.contains_key(RECORD), entry.map.contains_key(VERSION)) {
-            (Some(record), _, true) => Said::Put(id, record),
-            (None, false, false) => Said::Gone(id),
+        Some(id) => match (field(RECORD), entry.map.contains_key(PURGED), entry.map.contains_key(VERSION)) {
+            (Some(record), false, true) => Said::Put(id, record),
+            (None, true, false) => Said::Gone(id),
             _ => Said::Unclear(id),
         },
     };

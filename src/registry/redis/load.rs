@@ -1,8 +1,8 @@
-//! Reading everything, and reading on from there.
+//! Reading everything, page by page.
 
 use redis::{Connection, RedisResult};
 
-use super::feed::{self, Said};
+use super::feed;
 use super::names::Names;
 use super::{Fault, Position, Redis};
 use crate::base::{KeyId, bounds};
@@ -11,12 +11,8 @@ use crate::base::{KeyId, bounds};
 const PAGE: usize = 5_000;
 
 impl Redis {
-    /// Hands every record's text to `each`; the position is the feed's end before the first page,
-    /// so that what changes meanwhile is read again from the feed and not missed.
-    pub(in crate::registry) fn load_texts(
-        &mut self,
-        each: &mut dyn FnMut(KeyId, &str),
-    ) -> Result<Position, Fault> {
+    /// Hands every record's text to `each`, as a source does.
+    pub(super) fn read_all(&mut self, each: &mut dyn FnMut(KeyId, &str)) -> Result<Position, Fault> {
         let position = self.ask(feed::end)?.position();
         let (mut cursor, mut read) = (0_u64, 0_usize);
         self.ask(|connection, names| ask_page(connection, names, cursor))?;
@@ -43,49 +39,6 @@ impl Redis {
                 return Ok(position);
             }
         }
-    }
-
-    /// What the feed says after a position and where that ends; `None` where it does not reach
-    /// back, or tells another history.
-    pub(in crate::registry) fn follow(
-        &mut self,
-        since: Position,
-    ) -> Result<Option<(Vec<Said>, Position)>, Fault> {
-        let wait = usize::try_from(self.wait.as_millis()).ok().filter(|wait| *wait > 0);
-        let mut entries = self.ask(|connection, names| feed::after(connection, names, since.entry, wait))?;
-        if entries.is_empty() {
-            // A feed without news is that of the same registry with the same end, or another's.
-            let end = self.ask(feed::end)?;
-            if end.position() == since {
-                return Ok(Some((Vec::new(), since)));
-            }
-            if end.epoch.own != since.epoch {
-                return Ok(None);
-            }
-            entries = self.ask(|connection, names| feed::after(connection, names, since.entry, None))?;
-            if entries.is_empty() {
-                return Ok(None);
-            }
-        }
-        let mut position = since;
-        if since.epoch == 0 {
-            // The first change that this registry ever saw made it one.
-            position.epoch = self.ask(feed::end)?.epoch.own;
-        }
-        let mut said = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match entry.link {
-                Some((nonce, prev)) if prev == position.nonce => {
-                    position = Position { entry: entry.id, nonce, ..position };
-                    said.push(entry.said);
-                }
-                link => {
-                    tracing::debug!(?link, ?position, entry = ?entry.id, "feed tells another history");
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(Some((said, position)))
     }
 }
 

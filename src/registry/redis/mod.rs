@@ -12,6 +12,7 @@ mod load;
 mod names;
 mod roster;
 mod sealing;
+mod source;
 mod used;
 mod write;
 
@@ -24,10 +25,10 @@ use crate::base::{KeyId, SealingKey, UnixSeconds};
 use names::Names;
 
 pub use claims::Claim;
-pub use feed::Epoch;
-pub(super) use feed::Said;
+pub use feed::{End, Entry, Epoch, Said};
 pub use link::{Node, RedisParams, Topology};
 pub use roster::{Applied, Peer};
+pub use source::Source;
 
 /// How long a look at the feed waits for a change: the heartbeat of a replica.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -41,13 +42,15 @@ pub struct Redis {
     opened: u64,
     /// How long a look at the feed waits.
     wait: Duration,
+    /// The last entry that was written through this.
+    written: Option<Position>,
 }
 
 impl Redis {
     /// The registry at a place. Connects at the first use.
     pub fn new(params: RedisParams) -> Self {
         let names = Names::new(&params.prefix);
-        Self { params, names, link: None, opened: 0, wait: Duration::ZERO }
+        Self { params, names, link: None, opened: 0, wait: Duration::ZERO, written: None }
     }
 
     /// The same, with looks at the feed that wait for changes.
@@ -61,16 +64,9 @@ impl Redis {
         self.params.place()
     }
 
-    /// Which registry this is.
-    pub fn epoch(&mut self) -> Result<Epoch, Fault> {
-        self.ask(feed::end).map(|end| end.epoch)
-    }
-
-    /// A record's text.
-    pub(super) fn text(&mut self, id: KeyId) -> Result<Option<String>, Fault> {
-        self.ask(|connection, names| {
-            redis::cmd("HGET").arg(&names.keys).arg(&id.to_text()[..]).query(connection)
-        })
+    /// The last entry that was written through this, if any was.
+    pub fn written(&self) -> Option<Position> {
+        self.written
     }
 
     fn fault(&self, reason: &str) -> Fault {
@@ -119,9 +115,69 @@ fn reason(error: &RedisError) -> String {
     }
 }
 
+impl Source for Redis {
+    fn end_now(&mut self) -> Result<End, Fault> {
+        self.ask(feed::end)
+    }
+
+    fn after(&mut self, last: (u64, u64), waits: bool) -> Result<Vec<Entry>, Fault> {
+        let wait = usize::try_from(self.wait.as_millis()).ok().filter(|wait| waits && *wait > 0);
+        self.ask(|connection, names| feed::after(connection, names, last, wait))
+    }
+
+    fn load_texts(&mut self, each: &mut dyn FnMut(KeyId, &str)) -> Result<Position, Fault> {
+        self.read_all(each)
+    }
+
+    fn text(&mut self, id: KeyId) -> Result<Option<String>, Fault> {
+        self.ask(|connection, names| {
+            redis::cmd("HGET").arg(&names.keys).arg(&id.to_text()[..]).query(connection)
+        })
+    }
+
+    fn claim(&mut self, replica: &str, claims: &[Claim]) -> Result<(), Fault> {
+        Self::claim(self, replica, claims)
+    }
+
+    fn up_to(&mut self, id: (u64, u64)) -> Result<Option<Entry>, Fault> {
+        self.ask(|connection, names| feed::up_to(connection, names, id))
+    }
+
+    fn is_claimed(&mut self) -> Result<bool, Fault> {
+        let length: u64 =
+            self.ask(|connection, names| redis::cmd("XLEN").arg(&names.claims).query(connection))?;
+        Ok(length > 0)
+    }
+
+    fn register(&mut self, name: &str, applied: &Applied) -> Result<(bool, u64), Fault> {
+        Self::register(self, name, applied)
+    }
+
+    fn peers(&mut self) -> Result<Vec<Peer>, Fault> {
+        Self::peers(self)
+    }
+
+    fn sign_off(&mut self, name: &str) -> Result<(), Fault> {
+        Self::sign_off(self, name)
+    }
+
+    fn sealing(
+        &mut self,
+        now: UnixSeconds,
+        renew: Duration,
+        keep: Duration,
+    ) -> Result<Vec<SealingKey>, Fault> {
+        Self::sealing(self, now, renew, keep)
+    }
+
+    fn write_used(&mut self, used: &[Used]) -> Result<(), Fault> {
+        Self::write_used(self, used)
+    }
+}
+
 impl Feed for Redis {
     fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
-        self.load_texts(&mut |id, text| each((id, super::brief::read(id, text))))
+        self.read_all(&mut |id, text| each((id, super::brief::read(id, text))))
     }
 
     fn changes(&mut self, since: Position) -> Result<Changes, Fault> {
@@ -157,7 +213,7 @@ impl Feed for Redis {
 
 impl Registry for Redis {
     fn load(&mut self, each: &mut dyn FnMut(Stored)) -> Result<(), Fault> {
-        self.load_texts(&mut |id, text| each(Stored::read(id, text))).map(drop)
+        self.read_all(&mut |id, text| each(Stored::read(id, text))).map(drop)
     }
 
     fn get(&mut self, id: KeyId) -> Result<Option<Stored>, Fault> {

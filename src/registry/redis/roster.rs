@@ -9,13 +9,11 @@ use redis::Commands as _;
 use serde::{Deserialize, Serialize};
 
 use super::claims::confirmation;
-use super::feed::{number, written};
+use super::feed::{entry_id, number, written};
 use super::{Fault, Position, Redis};
 
 /// How long after it was last seen a replica counts as alive. It says so four times in that time.
 pub(super) const LIVE: Duration = Duration::from_secs(4);
-/// A replica that was not seen for so long is taken off the roster.
-const FORGOTTEN: Duration = Duration::from_secs(7 * 86_400);
 /// Longest name of a replica.
 const NAME_BYTES: usize = 128;
 
@@ -30,6 +28,8 @@ pub struct Applied {
     pub lost: u64,
     /// Its run, while it waits for somebody to confirm that the registry is whole.
     pub waiting: Option<u64>,
+    /// Whose file it is: tells two gateways of one name apart.
+    pub identity: u64,
 }
 
 /// A replica on the roster.
@@ -62,6 +62,8 @@ struct Line {
     lost: u64,
     #[serde(default)]
     waiting: Option<String>,
+    #[serde(default)]
+    identity: String,
 }
 
 impl Redis {
@@ -69,19 +71,35 @@ impl Redis {
     /// milliseconds since 1970.
     pub fn register(&mut self, name: &str, applied: &Applied) -> Result<(bool, u64), Fault> {
         let name: String = name.chars().take(NAME_BYTES).collect();
+        let (known, now) = self.ask(|connection, names| {
+            let known: Option<String> = connection.hget(&names.replicas, &name)?;
+            Ok((known, now_ms(connection)?))
+        })?;
+        let other = known.and_then(|line| read(name.clone(), &line, now));
+        if other.is_some_and(|other| other.is_live() && other.applied.identity != applied.identity) {
+            return Err(Fault::Refused(format!(
+                "another gateway is called {name:?}; give each a name of its own in registry.replica"
+            )));
+        }
+        let line = Line {
+            epoch: written(applied.position.epoch),
+            entry: format!("{}-{}", applied.position.entry.0, applied.position.entry.1),
+            nonce: written(applied.position.nonce),
+            seen_ms: now,
+            max_staleness_ms: applied.max_staleness.map(|time| time.as_millis() as u64),
+            lost: applied.lost,
+            waiting: applied.waiting.map(written),
+            identity: written(applied.identity),
+        };
+        let line = serde_json::to_string(&line).unwrap_or_default();
         self.ask(|connection, names| {
-            let now = now_ms(connection)?;
-            let line = Line {
-                epoch: written(applied.position.epoch),
-                entry: format!("{}-{}", applied.position.entry.0, applied.position.entry.1),
-                nonce: written(applied.position.nonce),
-                seen_ms: now,
-                max_staleness_ms: applied.max_staleness.map(|time| time.as_millis() as u64),
-                lost: applied.lost,
-                waiting: applied.waiting.map(written),
-            };
-            let line = serde_json::to_string(&line).unwrap_or_default();
-            connection.hset::<_, _, _, ()>(&names.replicas, name, line)?;
+            match connection.hset::<_, _, _, ()>(&names.replicas, &name, line) {
+                // Full, or unable to save: what can be read is followed all the same.
+                Err(error) if matches!(error.code(), Some("OOM" | "MISCONF")) => {
+                    tracing::warn!(%error, "this replica cannot say what it has applied");
+                }
+                done => done?,
+            }
             let Some(run) = applied.waiting else { return Ok((false, now)) };
             // Taken off with the look: it confirms this run and no other.
             connection.hdel(&names.replicas, confirmation(run)).map(|found: u32| (found > 0, now))
@@ -93,14 +111,14 @@ impl Redis {
         self.ask(|connection, names| connection.hdel(&names.replicas, name))
     }
 
-    /// All replicas, by name; those that are long gone are taken off.
+    /// All replicas, by name, those that are gone too: until when they decide by what they know, only
+    /// they can tell. `accept` forgets them.
     pub fn peers(&mut self) -> Result<Vec<Peer>, Fault> {
         self.ask(|connection, names| {
             let lines: Vec<(String, String)> = connection.hgetall(&names.replicas)?;
             let now = now_ms(connection)?;
             let mut peers: Vec<Peer> =
                 lines.into_iter().filter_map(|(name, line)| read(name, &line, now)).collect();
-            peers.retain(|peer| peer.seen <= FORGOTTEN);
             peers.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(peers)
         })
@@ -109,6 +127,12 @@ impl Redis {
     /// Where the feed ends now.
     pub fn end(&mut self) -> Result<Position, Fault> {
         self.ask(super::feed::end).map(|end| end.position())
+    }
+
+    /// Whether the feed still has an entry: a failover may have lost it, and gone on beyond.
+    pub fn holds(&mut self, position: Position) -> Result<bool, Fault> {
+        let found = self.ask(|connection, names| super::feed::at(connection, names, position.entry))?;
+        Ok(found.and_then(|entry| entry.link).is_some_and(|(nonce, _)| nonce == position.nonce))
     }
 
     /// Waits until Redis' own replicas have what was written over this connection: how many there
@@ -133,12 +157,8 @@ fn now_ms(connection: &mut redis::Connection) -> redis::RedisResult<u64> {
 
 fn read(name: String, line: &str, now_ms: u64) -> Option<Peer> {
     let line: Line = serde_json::from_str(line).ok()?;
-    let (ms, seq) = line.entry.split_once('-')?;
-    let position = Position {
-        epoch: number(&line.epoch)?,
-        entry: (ms.parse().ok()?, seq.parse().ok()?),
-        nonce: number(&line.nonce)?,
-    };
+    let position =
+        Position { epoch: number(&line.epoch)?, entry: entry_id(&line.entry)?, nonce: number(&line.nonce)? };
     let max_staleness = line.max_staleness_ms.map(Duration::from_millis);
     let seen = Duration::from_millis(now_ms.saturating_sub(line.seen_ms));
     let applied = Applied {
@@ -146,6 +166,7 @@ fn read(name: String, line: &str, now_ms: u64) -> Option<Peer> {
         max_staleness,
         lost: line.lost,
         waiting: line.waiting.as_deref().and_then(number),
+        identity: number(&line.identity).unwrap_or(0),
     };
     Some(Peer { name, applied, seen })
 }

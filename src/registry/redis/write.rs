@@ -11,7 +11,7 @@ use redis::Connection;
 use super::{Redis, feed};
 use crate::base::key::random;
 use crate::base::{KeyId, bounds};
-use crate::registry::contract::{Edit, Fault, Stored};
+use crate::registry::contract::{Edit, Fault, Position, Stored};
 use crate::registry::record::KeyRecord;
 
 /// Records of one transaction: some 5 MB, which Redis takes in a few tens of milliseconds.
@@ -22,9 +22,11 @@ const TRIES: u32 = 50;
 /// A record to write; `None` to purge.
 type Written = (KeyId, Option<KeyRecord>);
 
-/// The head that a change was decided on, watched on one connection.
+/// The end of the feed that a change was decided on, watched on one connection.
 #[derive(Clone, Copy)]
 struct Watch {
+    /// Which registry; 0 for one that nobody ever wrote to.
+    epoch: u64,
     head: u64,
     /// The connection's number: on another one nothing is watched.
     connection: u64,
@@ -75,11 +77,11 @@ impl Redis {
     }
 
     fn watch(&mut self) -> Result<Watch, Fault> {
-        let head = self.ask(|connection, names| {
+        let end = self.ask(|connection, names| {
             redis::cmd("WATCH").arg(&names.head).exec(connection)?;
-            feed::watched_end(connection, names).map(|end| end.nonce)
+            feed::watched_end(connection, names)
         })?;
-        Ok(Watch { head, connection: self.opened })
+        Ok(Watch { epoch: end.epoch.own, head: end.nonce, connection: self.opened })
     }
 
     fn unwatch(&mut self) {
@@ -158,7 +160,8 @@ impl Redis {
             return Ok(None);
         }
         let nonces = page.iter().map(|_| random().map(u64::from_be_bytes)).collect::<Result<Vec<_>, _>>()?;
-        let epoch = feed::Epoch { own: u64::from_be_bytes(random()?), accepted: None }.written();
+        let fresh = u64::from_be_bytes(random()?);
+        let epoch = feed::Epoch { own: fresh, accepted: None }.written();
         let mut transaction = redis::pipe();
         transaction.atomic();
         transaction.cmd("SET").arg(&self.names.epoch).arg(epoch).arg("NX").ignore();
@@ -170,7 +173,13 @@ impl Redis {
         transaction.set(&self.names.head, feed::written(prev)).ignore();
         let done = self.ask(|connection, _| Ok(committed(connection, &transaction)))?;
         match done {
-            Ok(done) => Ok(done.then_some(prev)),
+            Ok(None) => Ok(None),
+            Ok(Some(ids)) => {
+                let epoch = if watch.epoch == 0 { fresh } else { watch.epoch };
+                let entry = ids.last().and_then(|id| feed::entry_id(id)).unwrap_or((0, 0));
+                self.written = Some(Position { epoch, entry, nonce: prev });
+                Ok(Some(prev))
+            }
             Err(error) => {
                 let unsure = error.is_io_error();
                 let fault = self.failed(&error);
@@ -181,9 +190,12 @@ impl Redis {
     }
 }
 
-/// Whether a transaction was carried out: Redis answers nil where a watched key changed.
-fn committed(connection: &mut Connection, transaction: &redis::Pipeline) -> redis::RedisResult<bool> {
-    transaction.query::<Option<()>>(connection).map(|done| done.is_some())
+/// Carries a transaction out; the ids of its entries. Redis answers nil where a watched key changed.
+fn committed(
+    connection: &mut Connection,
+    transaction: &redis::Pipeline,
+) -> redis::RedisResult<Option<Vec<String>>> {
+    transaction.query(connection)
 }
 
 const _: () = assert!(AT_ONCE < bounds::CHANGES_KEPT as usize);

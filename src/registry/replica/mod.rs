@@ -7,7 +7,8 @@
 //! on the request path.
 
 mod disk;
-mod merge;
+#[cfg(test)]
+mod simulation;
 mod sync;
 
 use std::path::{Path, PathBuf};
@@ -15,14 +16,16 @@ use std::time::{Duration, Instant};
 
 use super::brief;
 use super::contract::{Changes, Fault, Feed, Loaded, Position, Standing, Used};
-use super::redis::{Applied, Redis, RedisParams};
-use crate::base::{Clock, KeyId, SealingKey, UnixSeconds};
+use super::redis::{Applied, Redis, RedisParams, Source};
+use crate::base::key::random;
+use crate::base::{Clock, SealingKey, UnixSeconds};
 use disk::{Disk, Mark};
 
 /// How often a replica says on the roster that it is alive; four times in the time after which
 /// it no longer counts as that.
 const REGISTER: Duration = Duration::from_secs(1);
-/// How often the time at which the registry was last seen is put on the disk.
+/// How often the time at which the registry was last seen is put on the disk, and what it has lost is
+/// claimed again: claims are lost as anything else may be.
 const MARK: Duration = Duration::from_secs(30);
 
 /// What a replica is told of itself.
@@ -39,16 +42,15 @@ pub struct ReplicaParams {
 }
 
 /// A gateway's side of a registry in Redis.
-pub struct Replica {
-    redis: Redis,
+pub struct Replica<S: Source = Redis> {
+    redis: S,
     disk: Disk,
     params: ReplicaParams,
     /// What is in force, and whether the roster says so.
     applied: Option<Position>,
     registered: Option<Instant>,
-    marked: Instant,
-    /// Keys that are in force here and that the registry has lost.
-    lost: u64,
+    /// When the last mark was put on the disk, in milliseconds since 1970.
+    marked_ms: u64,
     confirmed: bool,
     /// How long the last change took, until it is told.
     delay: Option<Duration>,
@@ -56,6 +58,11 @@ pub struct Replica {
     fresh: Option<(u64, u64)>,
     /// Since when what is in force was read from the disk only.
     disk_seen_ms: Option<u64>,
+    /// Records were read that may be newer than the position, as new as this. Where the feed does not
+    /// lead there, the registry went back in between.
+    ahead: Option<Position>,
+    /// Whose file it is: of two gateways with one name only one may be on the roster.
+    identity: u64,
     /// This run, told apart from the one before under the same name.
     run: u64,
 }
@@ -63,39 +70,57 @@ pub struct Replica {
 impl Replica {
     /// Opens the replica's file. Redis may be away.
     pub fn open(redis: RedisParams, params: ReplicaParams) -> Result<Self, Fault> {
+        if redis.sealing.is_none() {
+            let said =
+                "sessions need a secret that all replicas have: set registry.sealing_file, or a pepper";
+            return Err(Fault::Refused(said.into()));
+        }
+        Self::over(Redis::new(redis).waiting(), params)
+    }
+}
+
+impl<S: Source> Replica<S> {
+    fn over(redis: S, params: ReplicaParams) -> Result<Self, Fault> {
         let (disk, damage) = Disk::open(&params.path).map_err(|error| unusable(&params.path, &error))?;
         if let Some(damage) = damage {
             tracing::warn!(file = %params.path.display(), damage, "replica's file cannot be used, starting without it");
         }
-        // What is on the disk vouches for itself.
-        let confirmed = disk.mark.is_some();
-        let run = u64::from_be_bytes(crate::base::key::random()?);
-        let redis = Redis::new(redis).waiting();
-        let marked = Instant::now();
+        // What is on the disk vouches for itself, once somebody vouched for it.
+        let confirmed = disk.mark.is_some_and(|mark| mark.seen_ms > 0);
+        let identity = match disk.mark {
+            Some(mark) => mark.identity,
+            None => u64::from_be_bytes(random()?),
+        };
+        let ahead = disk.mark.map(|mark| mark.ahead);
+        let run = u64::from_be_bytes(random()?);
+        let marked_ms = params.clock.now_ms();
         Ok(Self {
             redis,
             disk,
             params,
             applied: None,
             registered: None,
-            marked,
-            lost: 0,
+            marked_ms,
             confirmed,
             disk_seen_ms: None,
             delay: None,
             fresh: None,
+            ahead,
+            identity,
             run,
         })
     }
 
     fn mark(&self, position: Position) -> Mark {
-        Mark { position, seen_ms: self.params.clock.now_ms() }
+        let seen_ms = if self.confirmed { self.params.clock.now_ms() } else { 0 };
+        let ahead = self.ahead.unwrap_or(position);
+        Mark { position, ahead, seen_ms, identity: self.identity }
     }
 
     /// Ends a batch on the disk.
     fn commit(&mut self, position: Position) -> Result<(), Fault> {
-        self.marked = Instant::now();
         let mark = self.mark(position);
+        self.marked_ms = self.params.clock.now_ms();
         self.disk.commit(mark).map_err(|error| self.failed(&error))
     }
 
@@ -106,7 +131,7 @@ impl Replica {
 
     /// What is on the disk, while Redis cannot be reached.
     fn take_disk(&mut self, why: Fault, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
-        let Some(mark) = self.disk.mark else { return Err(why) };
+        let Some(mark) = self.disk.mark.filter(|mark| mark.seen_ms > 0) else { return Err(why) };
         let age = Duration::from_millis(self.params.clock.now_ms().saturating_sub(mark.seen_ms));
         if self.params.max_staleness.is_some_and(|most| age > most) {
             return Err(Fault::Refused(format!(
@@ -131,8 +156,9 @@ impl Replica {
         let applied = Applied {
             position,
             max_staleness: self.params.max_staleness,
-            lost: self.lost,
+            lost: self.disk.lost() as u64,
             waiting: (!self.confirmed).then_some(self.run),
+            identity: self.identity,
         };
         let (confirmed, now_ms) = self.redis.register(&self.params.name, &applied)?;
         if let Some((made_ms, _)) = self.fresh.take() {
@@ -142,26 +168,28 @@ impl Replica {
         if !self.confirmed && (confirmed || self.vouched(position)?) {
             tracing::info!("registry is confirmed");
             self.confirmed = true;
+            self.commit(position)?;
         }
         self.registered = Some(Instant::now());
         Ok(())
     }
 
-    /// Whether another replica has what this one read from Redis, and nothing newer.
+    /// Whether another replica that lives has what this one read from Redis, and none something
+    /// newer: the roster may be as old as the rest.
     fn vouched(&mut self, position: Position) -> Result<bool, Fault> {
         let peers = self.redis.peers()?;
         let others =
             peers.iter().filter(|peer| peer.name != self.params.name && peer.applied.waiting.is_none());
-        let mut others = others.peekable();
-        Ok(others.peek().is_some()
-            && others.all(|peer| {
+        let others: Vec<_> = others.collect();
+        Ok(others.iter().any(|peer| peer.is_live())
+            && others.iter().all(|peer| {
                 let theirs = peer.applied.position;
                 peer.applied.lost == 0 && theirs.epoch == position.epoch && theirs.entry <= position.entry
             }))
     }
 }
 
-impl Feed for Replica {
+impl<S: Source> Feed for Replica<S> {
     fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
         self.registered = None;
         let position = match self.load(each) {
@@ -181,8 +209,23 @@ impl Feed for Replica {
             self.register()?;
         }
         let Some((said, position)) = self.redis.follow(since)? else { return Ok(Changes::Lost) };
-        let Some(changes) = self.merge_said(said)? else { return Ok(Changes::Lost) };
-        if !changes.is_empty() || self.marked.elapsed() >= MARK {
+        let Some(mut changes) = self.merge_said(said, position)? else { return Ok(Changes::Lost) };
+        if !self.led_ahead(position, changes.is_empty())? {
+            self.disk.roll_back();
+            return Ok(Changes::Lost);
+        }
+        let since_mark = self.params.clock.now_ms().saturating_sub(self.marked_ms);
+        let due = Duration::from_millis(since_mark) >= MARK;
+        if due {
+            match self.claim_again() {
+                Ok(again) => changes.extend(again),
+                Err(fault) => {
+                    self.disk.roll_back();
+                    return Err(fault);
+                }
+            }
+        }
+        if due || !changes.is_empty() {
             self.commit(position)?;
         }
         self.disk_seen_ms = None;
@@ -198,11 +241,11 @@ impl Feed for Replica {
         renew: Duration,
         keep: Duration,
     ) -> Result<Vec<SealingKey>, Fault> {
-        self.redis.sealing_keys(now, renew, keep)
+        self.redis.sealing(now, renew, keep)
     }
 
     fn note_used(&mut self, used: &[Used]) -> Result<(), Fault> {
-        self.redis.note_used(used)
+        self.redis.write_used(used)
     }
 
     fn waits(&self) -> bool {
@@ -211,7 +254,7 @@ impl Feed for Replica {
 
     fn standing(&mut self) -> Standing {
         Standing {
-            lost: self.lost,
+            lost: self.disk.lost() as u64,
             disk_seen_ms: self.disk_seen_ms,
             delay: self.delay.take(),
             unconfirmed: !self.confirmed,
@@ -219,7 +262,7 @@ impl Feed for Replica {
     }
 }
 
-impl Drop for Replica {
+impl<S: Source> Drop for Replica<S> {
     fn drop(&mut self) {
         // A replica that stops on purpose is not waited for; one that crashed is, for a while.
         let _ = self.redis.sign_off(&self.params.name);
@@ -229,6 +272,3 @@ impl Drop for Replica {
 fn unusable(path: &Path, error: &std::io::Error) -> Fault {
     Fault::Unavailable { place: format!("file {}", path.display()), reason: error.to_string() }
 }
-
-/// A key's record as the merge hands it on.
-type Merged = (KeyId, String);

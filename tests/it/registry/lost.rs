@@ -89,7 +89,8 @@ pub(super) fn restored_or_accepted() {
     server.ask(&["FLUSHALL"]);
     gateways[0].await_said("registry went back in time");
     let status = fleet.run(&["registry", "status", "--json"]).json();
-    assert_eq!(status["claims"], serde_json::json!([kept_id]), "{status}");
+    let claims = status["claims"].as_array().unwrap();
+    assert!(claims.len() == 2 && claims.contains(&serde_json::json!(kept_id)), "{status}");
     assert!(fleet.run(&["registry", "restore"]).ok);
     assert!(fleet.run(&["key", "list"]).out.contains(&kept_id));
     std::thread::sleep(Duration::from_millis(500));

@@ -131,7 +131,13 @@ pub(super) fn tls_and_users() {
     gateway
         .register(
             "one",
-            &tollgate::registry::redis::Applied { position, max_staleness: None, lost: 0, waiting: Some(7) },
+            &tollgate::registry::redis::Applied {
+                position,
+                max_staleness: None,
+                lost: 0,
+                waiting: Some(7),
+                identity: 1,
+            },
         )
         .unwrap();
     gateway.claim("one", &[]).unwrap();

@@ -3,15 +3,17 @@
 //!
 //! A line that says what it is, then frames: length (4 bytes, little-endian), CRC-32 of what
 //! follows (ISO-HDLC), kind (1 byte), content. A record's frame is its key id, its version
-//! (8 bytes) and its text; a later frame of a key replaces an earlier one. A mark holds the
+//! (8 bytes) and its text, of another kind where the registry has lost it; a later frame of a key replaces an earlier one. A mark holds the
 //! position that the frames before it lead to, and the time. A batch is frames and a mark, written and
 //! synced before anything is called applied. What a crash left unfinished behind the last mark
 //! is cut off; damage before it makes the file useless, and it is put aside.
 
+mod frames;
+
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use foldhash::fast::RandomState;
@@ -20,15 +22,10 @@ use memchr::memmem;
 
 use crate::base::key::KEY_ID;
 use crate::base::{KeyId, bounds};
-use crate::registry::contract::Position;
 
-const TITLE: &[u8] = b"tollgate replica 1\n";
-const RECORD: u8 = 1;
-const GONE: u8 = 2;
-/// The kind of a mark, which is also looked for behind damage; then epoch, entry, nonce, time.
-const MARK: [u8; 8] = *b"Mtllgate";
-const MARK_BYTES: usize = MARK.len() + 5 * 8;
-const HEAD: usize = 8;
+pub(super) use frames::Mark;
+use frames::{GONE, HEAD, LOST, MARK, MARK_BYTES, RECORD, TITLE, beside, next, private};
+
 /// Bytes that are gathered before they are written.
 const GATHERED: usize = 1 << 20;
 /// Records that are copied at once when the file is written anew.
@@ -38,31 +35,30 @@ const SLACK: u64 = 64 * 1024 * 1024;
 
 /// Where a key's last frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(in crate::registry::replica) struct Place {
     /// Version of the record.
-    pub(super) version: u64,
+    pub(in crate::registry::replica) version: u64,
     offset: u64,
     length: u32,
     crc: u32,
+    /// Whether the registry has lost it.
+    pub(in crate::registry::replica) lost: bool,
 }
 
 impl Place {
+    /// Whether the key was purged.
+    pub(in crate::registry::replica) fn is_buried(&self) -> bool {
+        self.version == u64::MAX && self.length == 0
+    }
+
     /// Whether a text is the one that lies here, but for one in four thousand million.
-    pub(super) fn holds(&self, text: &str) -> bool {
+    pub(in crate::registry::replica) fn holds(&self, text: &str) -> bool {
         self.length as usize == text.len() && self.crc == crc32fast::hash(text.as_bytes())
     }
 }
 
-/// How far the frames lead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) position: Position,
-    /// When the registry showed this state, in milliseconds since 1970.
-    pub(super) seen_ms: u64,
-}
-
 /// The open file.
-pub(super) struct Disk {
+pub(in crate::registry::replica) struct Disk {
     path: PathBuf,
     file: File,
     /// Where the last whole batch ends.
@@ -74,20 +70,23 @@ pub(super) struct Disk {
     placed: BTreeMap<KeyId, Option<Place>>,
     /// Bytes of frames in force.
     live: u64,
+    /// The size at which it is written anew.
+    anew_at: u64,
+    lost: usize,
     places: HashMap<KeyId, Place, RandomState>,
-    pub(super) mark: Option<Mark>,
+    pub(in crate::registry::replica) mark: Option<Mark>,
 }
 
 impl Disk {
     /// Opens the file, making it where it is not there. A file that cannot be used is put aside,
     /// and the reason told.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Option<String>)> {
-        let file = private(path, false)?;
+    pub(in crate::registry::replica) fn open(path: &Path) -> io::Result<(Self, Option<String>)> {
+        let file = private(path)?;
         rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| io::Error::other("another gateway uses it; each replica needs a file of its own"))?;
         let mut disk = Self::empty(path, file);
         let Err(damage) = disk.read()? else { return Ok((disk, None)) };
-        let aside = path.with_extension("damaged");
+        let aside = beside(path, "damaged");
         std::fs::rename(path, &aside)?;
         let (fresh, _) = Self::open(path)?;
         Ok((fresh, Some(format!("{damage}; it is put aside as {}", aside.display()))))
@@ -102,40 +101,47 @@ impl Disk {
             written: 0,
             placed: BTreeMap::new(),
             live: 0,
+            anew_at: SLACK,
+            lost: 0,
             places: HashMap::default(),
             mark: None,
         }
     }
 
+    /// How many of its records the registry has lost.
+    pub(in crate::registry::replica) fn lost(&self) -> usize {
+        self.lost
+    }
+
     /// How many records it holds.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::registry::replica) fn len(&self) -> usize {
         self.places.len()
     }
 
     /// The keys that it holds.
-    pub(super) fn keys(&self) -> impl Iterator<Item = KeyId> {
+    pub(in crate::registry::replica) fn keys(&self) -> impl Iterator<Item = KeyId> {
         self.places.keys().copied()
     }
 
     /// Where a key's record lies.
-    pub(super) fn place(&self, id: KeyId) -> Option<Place> {
+    pub(in crate::registry::replica) fn place(&self, id: KeyId) -> Option<Place> {
         self.places.get(&id).copied()
     }
 
     /// A record's text.
-    pub(super) fn text(&self, place: Place) -> io::Result<String> {
+    pub(in crate::registry::replica) fn text(&self, place: Place) -> io::Result<String> {
         let mut text = vec![0; place.length as usize];
         self.file.read_exact_at(&mut text, place.offset)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Hands every record to `each`, in the order of the file.
-    pub(super) fn each(&self, each: &mut dyn FnMut(KeyId, &str)) -> io::Result<()> {
+    pub(in crate::registry::replica) fn each(&self, each: &mut dyn FnMut(KeyId, &str)) -> io::Result<()> {
         let mut places: Vec<(KeyId, Place)> = self.places.iter().map(|(id, place)| (*id, *place)).collect();
         places.sort_unstable_by_key(|(_, place)| place.offset);
         let mut reader = BufReader::with_capacity(GATHERED, &self.file);
         let (mut at, mut text) = (reader.seek(SeekFrom::Start(0))?, Vec::new());
-        for (id, place) in places {
+        for (id, place) in places.into_iter().filter(|(_, place)| !place.is_buried()) {
             reader.seek_relative(i64::try_from(place.offset - at).unwrap_or(i64::MAX))?;
             text.resize(place.length as usize, 0);
             reader.read_exact(&mut text)?;
@@ -146,29 +152,42 @@ impl Disk {
     }
 
     /// Whether the batch that is being made says something of a key.
-    pub(super) fn is_changing(&self, id: KeyId) -> bool {
+    pub(in crate::registry::replica) fn is_changing(&self, id: KeyId) -> bool {
         self.placed.contains_key(&id)
     }
 
     /// Adds a record to the batch.
-    pub(super) fn put(&mut self, id: KeyId, version: u64, text: &str) -> io::Result<()> {
-        let text = text.as_bytes().get(..bounds::RECORD_BYTES).unwrap_or(text.as_bytes());
+    pub(in crate::registry::replica) fn put(
+        &mut self,
+        id: KeyId,
+        version: u64,
+        text: &str,
+        lost: bool,
+    ) -> io::Result<()> {
+        // What is too long is no record, and its beginning might be one.
+        let text = if text.len() > bounds::RECORD_BYTES { &[] } else { text.as_bytes() };
         let offset =
-            self.frame(&[&[RECORD], &id.to_text(), &version.to_le_bytes(), text])? - text.len() as u64;
+            self.frame(&[&[if lost { LOST } else { RECORD }], &id.to_text(), &version.to_le_bytes(), text])?
+                - text.len() as u64;
         let crc = crc32fast::hash(text);
-        self.placed.insert(id, Some(Place { version, offset, length: text.len() as u32, crc }));
+        self.placed.insert(id, Some(Place { version, offset, length: text.len() as u32, crc, lost }));
         Ok(())
     }
 
-    /// Adds a key's end to the batch.
-    pub(super) fn remove(&mut self, id: KeyId) -> io::Result<()> {
+    /// Adds to the batch that a key was purged: it is denied for good, whatever comes of it.
+    pub(in crate::registry::replica) fn bury(&mut self, id: KeyId) -> io::Result<()> {
+        self.put(id, u64::MAX, "", false)
+    }
+
+    /// Takes a key out with the batch.
+    pub(in crate::registry::replica) fn remove(&mut self, id: KeyId) -> io::Result<()> {
         self.frame(&[&[GONE], &id.to_text()])?;
         self.placed.insert(id, None);
         Ok(())
     }
 
     /// Ends the batch with a mark; it is on the disk when this returns.
-    pub(super) fn commit(&mut self, mark: Mark) -> io::Result<()> {
+    pub(in crate::registry::replica) fn commit(&mut self, mark: Mark) -> io::Result<()> {
         let end = self.frame(&[&mark.bytes()])?;
         self.flush()?;
         self.file.sync_data()?;
@@ -177,11 +196,18 @@ impl Disk {
             self.note(id, place);
         }
         self.mark = Some(mark);
-        if self.end > 2 * self.live + SLACK { self.write_anew() } else { Ok(()) }
+        if self.end > self.anew_at {
+            // The batch is on the disk, whatever comes of this.
+            if let Err(error) = self.write_anew() {
+                tracing::warn!(file = %self.path.display(), %error, "replica's file cannot be written anew, it goes on growing");
+            }
+            self.anew_at = self.end.max(2 * self.live) + SLACK;
+        }
+        Ok(())
     }
 
     /// Throws the batch away: half a batch is no batch.
-    pub(super) fn roll_back(&mut self) {
+    pub(in crate::registry::replica) fn roll_back(&mut self) {
         self.batch.clear();
         self.placed.clear();
         self.written = self.end;
@@ -219,10 +245,10 @@ impl Disk {
     }
 
     /// Gives up what it holds: the registry's state was accepted on purpose.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
+    pub(in crate::registry::replica) fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.sync_data()?;
-        (self.end, self.written, self.live, self.mark) = (0, 0, 0, None);
+        (self.end, self.written, self.live, self.lost, self.mark) = (0, 0, 0, 0, None);
         self.batch.clear();
         self.placed.clear();
         self.places.clear();
@@ -234,28 +260,31 @@ impl Disk {
         let before = match place {
             Some(place) => {
                 self.live += weight(place);
+                self.lost += usize::from(place.lost);
                 self.places.insert(id, place)
             }
             None => self.places.remove(&id),
         };
         self.live -= before.map_or(0, weight);
+        self.lost -= usize::from(before.is_some_and(|before| before.lost));
     }
 
     /// Writes what is in force aside, and puts it in the file's place.
     fn write_anew(&mut self) -> io::Result<()> {
         let Some(mark) = self.mark else { return Ok(()) };
-        let aside = self.path.with_extension("new");
-        let file = private(&aside, true)?;
+        let aside = beside(&self.path, "new");
+        let file = private(&aside)?;
         rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        file.set_len(0)?;
         let mut anew = Self::empty(&aside, file);
         let mut places: Vec<(KeyId, Place)> = self.places.iter().map(|(id, place)| (*id, *place)).collect();
         places.sort_unstable_by_key(|(_, place)| place.offset);
         for some in places.chunks(COPIED) {
             for (id, place) in some {
-                anew.put(*id, place.version, &self.text(*place)?)?;
+                anew.put(*id, place.version, &self.text(*place)?, place.lost)?;
             }
-            anew.commit(mark)?;
         }
+        anew.commit(mark)?;
         std::fs::rename(&aside, &self.path)?;
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             File::open(folder)?.sync_all()?;
@@ -288,6 +317,7 @@ impl Disk {
         }
         // Records behind the last mark are known and in force; that position is not theirs.
         (self.end, self.written) = (at, at);
+        self.anew_at = at.max(2 * self.live) + SLACK;
         self.file.set_len(at)?;
         Ok(Ok(()))
     }
@@ -299,11 +329,17 @@ impl Disk {
             .and_then(|rest| rest.first_chunk())
             .map(|bytes| u64::from_le_bytes(*bytes));
         match (kind, id, version) {
-            (RECORD, Some(id), Some(version)) => {
+            (RECORD | LOST, Some(id), Some(version)) => {
                 let before = 1 + KEY_ID + 8;
                 let text = content.get(before..).unwrap_or_default();
                 let offset = start + (HEAD + before) as u64;
-                let place = Place { version, offset, length: text.len() as u32, crc: crc32fast::hash(text) };
+                let place = Place {
+                    version,
+                    offset,
+                    length: text.len() as u32,
+                    crc: crc32fast::hash(text),
+                    lost: kind == LOST,
+                };
                 self.note(id, Some(place));
             }
             (GONE, Some(id), _) => self.note(id, None),
@@ -327,51 +363,11 @@ impl Disk {
     }
 }
 
-impl Mark {
-    fn bytes(&self) -> [u8; MARK_BYTES] {
-        let Position { epoch, entry, nonce } = self.position;
-        let mut bytes = [0; MARK_BYTES];
-        let numbers = [u64::from_le_bytes(MARK), epoch, entry.0, entry.1, nonce, self.seen_ms];
-        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
-            place.copy_from_slice(&number.to_le_bytes());
-        }
-        bytes
-    }
-
-    fn read(content: &[u8]) -> Option<Self> {
-        let mut numbers = content.strip_prefix(&MARK)?.chunks_exact(8);
-        let mut number = || numbers.next().and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
-        let position = Position { epoch: number()?, entry: (number()?, number()?), nonce: number()? };
-        Some(Self { position, seen_ms: number()? })
-    }
-}
-
-/// The next frame's kind and content; `None` at the end, and where what follows is no whole frame.
-fn next(reader: &mut impl Read, left: u64, content: &mut Vec<u8>) -> io::Result<Option<u8>> {
-    let most = 1 + KEY_ID + 8 + bounds::RECORD_BYTES;
-    let mut head = [0; HEAD];
-    if left < HEAD as u64 {
-        return Ok(None);
-    }
-    reader.read_exact(&mut head)?;
-    let [l0, l1, l2, l3, c0, c1, c2, c3] = head;
-    let (length, crc) = (u32::from_le_bytes([l0, l1, l2, l3]) as usize, u32::from_le_bytes([c0, c1, c2, c3]));
-    if length == 0 || length > most || (length + HEAD) as u64 > left {
-        return Ok(None);
-    }
-    content.resize(length, 0);
-    reader.read_exact(content)?;
-    Ok(content.first().copied().filter(|_| crc32fast::hash(content) == crc))
-}
-
-fn private(path: &Path, empty: bool) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(empty).mode(0o600).open(path)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Disk, MARK_BYTES, Mark, Position};
+    use super::{Disk, MARK_BYTES, Mark};
     use crate::base::KeyId;
+    use crate::registry::contract::Position;
     use std::collections::BTreeMap;
     use std::path::Path;
 
@@ -381,7 +377,7 @@ mod tests {
 
     fn mark(number: u64) -> Mark {
         let position = Position { epoch: 1, entry: (number, 2), nonce: 3 };
-        Mark { position, seen_ms: 4 }
+        Mark { position, ahead: position, seen_ms: 4, identity: 5 }
     }
 
     fn open(path: &Path) -> Disk {
@@ -393,7 +389,7 @@ mod tests {
     fn texts(disk: &Disk) -> BTreeMap<KeyId, String> {
         let mut texts = BTreeMap::new();
         disk.each(&mut |id, text| assert!(texts.insert(id, text.to_owned()).is_none())).unwrap();
-        assert_eq!(texts.len(), disk.len());
+        assert!(texts.len() <= disk.len());
         for (id, text) in &texts {
             let place = disk.place(*id).unwrap();
             assert!(place.holds(text) && !place.holds("x") && disk.text(place).unwrap() == *text);
@@ -408,19 +404,19 @@ mod tests {
         let path = folder.path().join("replica");
         let mut disk = open(&path);
         assert!(disk.mark.is_none());
-        disk.put(id(1), 1, "one").unwrap();
-        disk.put(id(2), 1, "two").unwrap();
+        disk.put(id(1), 1, "one", false).unwrap();
+        disk.put(id(2), 1, "two", false).unwrap();
         disk.commit(mark(1)).unwrap();
-        disk.put(id(2), 2, "two again").unwrap();
-        disk.put(id(3), 1, "").unwrap();
+        disk.put(id(2), 2, "two again", false).unwrap();
+        disk.put(id(3), 1, "", false).unwrap();
         disk.remove(id(1)).unwrap();
         assert!(disk.is_changing(id(1)) && disk.place(id(1)).is_some());
         disk.commit(mark(2)).unwrap();
-        disk.put(id(4), 1, "never").unwrap();
+        disk.put(id(4), 1, "never", false).unwrap();
         disk.roll_back();
-        disk.put(id(5), 1, "five").unwrap();
+        disk.put(id(5), 1, "five", false).unwrap();
         disk.commit(mark(3)).unwrap();
-        disk.put(id(6), 1, "lost").unwrap();
+        disk.put(id(6), 1, "lost", false).unwrap();
         assert!(Disk::open(&path).is_err(), "one gateway only");
         drop(disk);
         let disk = open(&path);
@@ -437,7 +433,7 @@ mod tests {
         let mut disk = open(&path);
         for round in 0..20_u64 {
             for number in 0..1_000 {
-                disk.put(id(number), round, &format!("{round} {number}")).unwrap();
+                disk.put(id(number), round, &format!("{round} {number}"), false).unwrap();
             }
             disk.commit(mark(round)).unwrap();
         }
@@ -459,7 +455,7 @@ mod tests {
         let path = folder.path().join("replica");
         let mut disk = open(&path);
         for number in 0..3 {
-            disk.put(id(number), 1, "some text").unwrap();
+            disk.put(id(number), 1, "some text", false).unwrap();
             disk.commit(mark(u64::from(number))).unwrap();
         }
         drop(disk);
