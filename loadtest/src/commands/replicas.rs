@@ -79,14 +79,15 @@ pub(crate) fn run(options: &Options) -> Done {
     let (mut issued, mut revoked, mut command) = (Vec::new(), Vec::new(), Vec::new());
     let killed = runtime()?.block_on(async {
         for round in 0..options.rounds {
-            let change = replicas.change(&format!("round-{round}")).await?;
+            let change = replicas.change(&format!("round-{round}"), true).await?;
             issued.push(change.issued);
             revoked.push(change.revoked);
             command.push(change.command);
         }
         let killed = replicas.kill_one(Duration::from_secs(u64::from(options.seconds))).await?;
-        // The others still follow the registry.
-        replicas.change("after").await?;
+        // The others still follow the registry. The one that was killed is named by a command that
+        // waits, as nobody can know that it is not only cut off.
+        replicas.change("after", false).await?;
         Done::Ok(killed)
     })?;
     let measured = vec![
@@ -144,7 +145,7 @@ impl Replicas {
     }
 
     /// Issues a key, sees it work everywhere, revokes it, sees it work nowhere.
-    async fn change(&self, name: &str) -> Done<Change> {
+    async fn change(&self, name: &str, waits: bool) -> Done<Change> {
         let Issued { id, key } = self.registry.issue(name)?;
         let issued = Instant::now();
         let mut callers = self.callers(&Rc::from([key]))?;
@@ -157,7 +158,7 @@ impl Replicas {
             })?;
         }
         let issued = issued.elapsed();
-        let (begun, command) = (Instant::now(), self.revoke_aside(&id));
+        let (begun, command) = (Instant::now(), self.revoke_aside(&id, waits));
         for (number, caller) in callers.iter_mut().enumerate() {
             until(caller, |outcome| outcome.as_ref().is_err_and(|said| said.starts_with("status 401")))
                 .await
@@ -174,12 +175,12 @@ impl Replicas {
     }
 
     /// Revokes on a thread of its own, since replicas may follow before the command has ended.
-    fn revoke_aside(&self, id: &str) -> oneshot::Receiver<Done<Duration>> {
+    fn revoke_aside(&self, id: &str, waits: bool) -> oneshot::Receiver<Done<Duration>> {
         let (tell, told) = oneshot::channel();
         let (registry, id) = (self.registry.clone(), id.to_owned());
         std::thread::spawn(move || {
             let begun = Instant::now();
-            let done = registry.revoke(&id).map(|()| begun.elapsed());
+            let done = registry.revoke(&id, waits).map(|()| begun.elapsed());
             // Nobody asks any more where a replica did not follow.
             let _ = tell.send(done);
         });

@@ -37,9 +37,10 @@ impl Registry {
         issued.map(|(id, key)| Issued { id, key }).ok_or_else(|| "the issued key was not printed".to_owned())
     }
 
-    /// Takes a key away.
-    pub(crate) fn revoke(&self, id: &str) -> Done {
-        self.key(&["revoke", id]).map(|_| ())
+    /// Takes a key away; returns at once, or when all gateways have applied it that share the registry.
+    pub(crate) fn revoke(&self, id: &str, waits: bool) -> Done {
+        let no_wait: &[&str] = if waits { &[] } else { &["--no-wait"] };
+        self.key(&[&["revoke", id], no_wait].concat()).map(|_| ())
     }
 
     /// Says of a registry in Redis that it is whole: gateways that wait for that begin.

@@ -52,6 +52,9 @@ pub struct Replica<S: Source = Redis> {
     /// When the last mark was put on the disk, in milliseconds since 1970.
     marked_ms: u64,
     confirmed: bool,
+    /// Whether what was loaded is in force and not yet synced: a million records take a second, in
+    /// which a gateway that starts can serve.
+    unsynced: bool,
     /// How long the last change took, until it is told.
     delay: Option<Duration>,
     /// The last entry that came by the feed, until it is on the roster.
@@ -102,6 +105,7 @@ impl<S: Source> Replica<S> {
             registered: None,
             marked_ms,
             confirmed,
+            unsynced: false,
             disk_seen_ms: None,
             delay: None,
             fresh: None,
@@ -121,7 +125,9 @@ impl<S: Source> Replica<S> {
     fn commit(&mut self, position: Position) -> Result<(), Fault> {
         let mark = self.mark(position);
         self.marked_ms = self.params.clock.now_ms();
-        self.disk.commit(mark).map_err(|error| self.failed(&error))
+        self.disk.commit(mark).map_err(|error| self.failed(&error))?;
+        self.unsynced = false;
+        Ok(())
     }
 
     fn failed(&mut self, error: &std::io::Error) -> Fault {
@@ -153,8 +159,10 @@ impl<S: Source> Replica<S> {
     /// Says on the roster what is in force; called once it is.
     fn register(&mut self) -> Result<(), Fault> {
         let Some(position) = self.applied else { return Ok(()) };
+        // What is not on the disk is not applied: who changes a key waits for it.
+        let told = if self.unsynced { Position { entry: (0, 0), nonce: 0, ..position } } else { position };
         let applied = Applied {
-            position,
+            position: told,
             max_staleness: self.params.max_staleness,
             lost: self.disk.lost() as u64,
             waiting: (!self.confirmed).then_some(self.run),
@@ -205,6 +213,10 @@ impl<S: Source> Feed for Replica<S> {
     }
 
     fn changes(&mut self, since: Position) -> Result<Changes, Fault> {
+        if self.unsynced && self.registered.is_some() {
+            self.disk.sync().map_err(|error| unusable(&self.params.path, &error))?;
+            (self.unsynced, self.registered) = (false, None);
+        }
         if self.registered.is_none_or(|at| at.elapsed() >= REGISTER) {
             self.register()?;
         }

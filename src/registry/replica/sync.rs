@@ -92,7 +92,13 @@ impl<S: Source> Replica<S> {
         }
         self.keep_lost(went_back, &seen, &mut claims, each)?;
         self.ahead = Some(end);
-        self.commit(position)?;
+        if self.applied.is_none() {
+            let mark = self.mark(position);
+            self.disk.commit_unsynced(mark).map_err(|error| self.failed(&error))?;
+            self.unsynced = true;
+        } else {
+            self.commit(position)?;
+        }
         if !claims.is_empty() {
             tracing::error!(
                 keys = claims.len(),

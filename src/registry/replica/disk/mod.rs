@@ -10,7 +10,6 @@
 
 mod frames;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
@@ -67,7 +66,7 @@ pub(in crate::registry::replica) struct Disk {
     batch: Vec<u8>,
     /// Where the batch's gathered bytes will lie.
     written: u64,
-    placed: BTreeMap<KeyId, Option<Place>>,
+    placed: HashMap<KeyId, Option<Place>, RandomState>,
     /// Bytes of frames in force.
     live: u64,
     /// The size at which it is written anew.
@@ -99,7 +98,7 @@ impl Disk {
             end: 0,
             batch: Vec::new(),
             written: 0,
-            placed: BTreeMap::new(),
+            placed: HashMap::default(),
             live: 0,
             anew_at: SLACK,
             lost: 0,
@@ -188,9 +187,19 @@ impl Disk {
 
     /// Ends the batch with a mark; it is on the disk when this returns.
     pub(in crate::registry::replica) fn commit(&mut self, mark: Mark) -> io::Result<()> {
+        self.commit_unsynced(mark)?;
+        self.sync()
+    }
+
+    /// Puts what was committed on the disk.
+    pub(in crate::registry::replica) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Ends the batch with a mark; what a crash leaves of it before it is synced is seen for what it is.
+    pub(in crate::registry::replica) fn commit_unsynced(&mut self, mark: Mark) -> io::Result<()> {
         let end = self.frame(&[&mark.bytes()])?;
         self.flush()?;
-        self.file.sync_data()?;
         self.end = end;
         for (id, place) in std::mem::take(&mut self.placed) {
             self.note(id, place);
