@@ -44,8 +44,7 @@ fn many_keys_are_small_and_load_soon_and_their_changes_go_unnoticed() {
 }
 
 /// In Redis the index of a replica's own file comes to it.
-#[test]
-fn many_keys_in_redis_load_soon_and_their_changes_go_unnoticed() {
+pub fn in_redis() {
     let server = Server::with(&[]);
     let fleet = Fleet::new(&server, 1, "");
     let other = std::cell::OnceCell::new();

@@ -10,6 +10,11 @@ pub use replicas::Fleet;
 pub use server::Server;
 
 #[test]
+fn many_keys_load_soon_and_their_changes_go_unnoticed() {
+    crate::scale::in_redis();
+}
+
+#[test]
 fn redis_is_reached_over_tls_with_the_documented_rights() {
     places::tls_and_users();
 }

@@ -201,6 +201,9 @@ impl Disk {
         let end = self.frame(&[&mark.bytes()])?;
         self.flush()?;
         self.end = end;
+        // Growing step by step would be slow beyond measure: the two tables hash alike, so what comes
+        // in the order of the one falls into one place of a smaller other.
+        self.places.reserve(self.placed.len());
         for (id, place) in std::mem::take(&mut self.placed) {
             self.note(id, place);
         }
