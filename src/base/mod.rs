@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod denial;
 pub mod digest;
 pub mod key;
+pub mod redis;
 pub mod sealing;
 pub mod secret;
 pub mod stream;

@@ -24,6 +24,13 @@ impl Tick {
         let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
         Self(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
     }
+
+    /// What is left of a limit that began at this tick: up to 20 ms too much and never too little.
+    /// This tick may be behind what it stands for, so that more seems to have passed than has.
+    #[inline]
+    pub fn left(self, limit: Duration) -> Duration {
+        (limit + BEHIND).saturating_sub(Self::now() - self)
+    }
 }
 
 impl Add<Duration> for Tick {
@@ -57,5 +64,18 @@ mod tests {
         let (ticks, exact) = (Tick::now() - begun, exact.elapsed());
         assert!(ticks + BEHIND >= exact && ticks <= exact + BEHIND, "{ticks:?} {exact:?}");
         assert_eq!(begun - (begun + BEHIND), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_left_of_a_limit_is_never_too_little() {
+        let limit = Duration::from_millis(30);
+        for _ in 0..200 {
+            let (exact, begun) = (Instant::now(), Tick::now());
+            // So that the ticks meet the kernel's interrupts in every way.
+            while exact.elapsed() < Duration::from_micros(1_300) {}
+            let left = begun.left(limit);
+            let truly = limit.saturating_sub(exact.elapsed());
+            assert!(left >= truly && left <= truly + 2 * BEHIND, "{left:?} {truly:?}");
+        }
     }
 }

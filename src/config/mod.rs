@@ -23,6 +23,6 @@ pub use fault::{Fault, Faults};
 pub use load::{load, load_keys, load_text};
 pub use settings::{
     Bounds, KeySettings, ListenSettings, LogFormat, RedisSettings, RegistrySettings, RuleSettings,
-    ServerSettings, Settings, Store, Topology, Transport, UpstreamUrl,
+    ServerSettings, Settings, Store, Transport, UpstreamUrl,
 };
 pub use tls::{CertificateChain, read_authorities, read_certificate};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::tls::CertificateChain;
+use crate::base::redis::RedisParams;
 use crate::base::secret::Secret;
 use crate::policy::Scope;
 
@@ -109,39 +110,12 @@ pub enum Store {
 /// Redis, and this replica of what it holds.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// Its servers, or those that know where it is.
-    pub nodes: Vec<(String, u16)>,
-    /// What kind of nodes they are.
-    pub topology: Topology,
-    /// Whether it speaks TLS.
-    pub tls: bool,
-    /// PEM of its certificate authority; `None` for the system's.
-    pub ca: Option<Vec<u8>>,
-    /// The ACL user; `None` for the default one.
-    pub user: Option<String>,
-    /// Its password.
-    pub password: Option<Secret>,
-    /// Number of the database.
-    pub database: i64,
-    /// What all names begin with.
-    pub prefix: String,
-    /// What the sealing keys are encrypted under; `None` where nothing was configured for it.
-    pub sealing: Option<Secret>,
+    /// How it is reached.
+    pub params: RedisParams,
     /// What this replica is called.
     pub replica: String,
     /// Its own copy of the keys.
     pub path: PathBuf,
-}
-
-/// What Redis' nodes are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Topology {
-    /// One server.
-    Standalone,
-    /// Sentinels that know the primary of this name.
-    Sentinel(String),
-    /// Nodes of a Cluster.
-    Cluster,
 }
 
 /// Limits of time and size.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::base::Clock;
-use crate::config::{RedisSettings, RegistrySettings, Store, Topology};
-use crate::registry::redis::{self, Node, Redis, RedisParams};
+use crate::config::{RegistrySettings, Store};
+use crate::registry::redis::Redis;
 use crate::registry::replica::{Replica, ReplicaParams};
 use crate::registry::{Embedded, Fault, Feed, Registry};
 
@@ -41,7 +41,7 @@ impl Opened {
 pub fn place(settings: &RegistrySettings) -> String {
     match &settings.store {
         Store::Embedded { path, .. } => path.display().to_string(),
-        Store::Redis(settings) => params(settings).place(),
+        Store::Redis(settings) => settings.params.place(),
     }
 }
 
@@ -49,7 +49,7 @@ pub fn place(settings: &RegistrySettings) -> String {
 pub fn open(settings: &RegistrySettings) -> Result<Opened, Fault> {
     match &settings.store {
         Store::Embedded { path, .. } => Embedded::open(path).map(Opened::Embedded),
-        Store::Redis(settings) => Ok(Opened::Redis(Box::new(Redis::new(params(settings))))),
+        Store::Redis(settings) => Ok(Opened::Redis(Box::new(Redis::new(settings.params.clone())))),
     }
 }
 
@@ -64,31 +64,7 @@ pub fn feed(settings: &RegistrySettings, clock: &Clock) -> Result<(Box<dyn Feed>
                 max_staleness: settings.max_staleness,
                 clock: clock.clone(),
             };
-            Ok((Box::new(Replica::open(params(redis), replica)?), WAITS))
+            Ok((Box::new(Replica::open(redis.params.clone(), replica)?), WAITS))
         }
-    }
-}
-
-fn params(settings: &RedisSettings) -> RedisParams {
-    let mut nodes = settings.nodes.iter().map(|(host, port)| Node { host: host.clone(), port: *port });
-    let topology = match &settings.topology {
-        Topology::Standalone => {
-            // The check of the configuration leaves one.
-            redis::Topology::Standalone(nodes.next().unwrap_or(Node { host: String::new(), port: 0 }))
-        }
-        Topology::Sentinel(master) => {
-            redis::Topology::Sentinel { master: master.clone(), nodes: nodes.collect() }
-        }
-        Topology::Cluster => redis::Topology::Cluster(nodes.collect()),
-    };
-    RedisParams {
-        topology,
-        tls: settings.tls,
-        ca: settings.ca.clone(),
-        user: settings.user.clone(),
-        password: settings.password.clone(),
-        database: settings.database,
-        prefix: settings.prefix.clone(),
-        sealing: settings.sealing.clone(),
     }
 }

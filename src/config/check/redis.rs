@@ -6,10 +6,11 @@ use std::net::IpAddr;
 
 use super::Check;
 use super::registry::PEPPER_BYTES;
+use crate::base::redis::{Node, RedisParams, Topology};
 use crate::base::secret::Secret;
 use crate::config::fault::unreadable;
 use crate::config::raw::Registry;
-use crate::config::settings::{RedisSettings, Topology};
+use crate::config::settings::RedisSettings;
 
 const URL: &str = "rediss://host:port/database, or redis:// on a loopback address; user and password have settings of their own";
 /// The port of Redis, and that of a sentinel.
@@ -20,17 +21,16 @@ const SENTINELS: usize = 32;
 /// Where a URL leads.
 struct Place {
     tls: bool,
-    host: String,
-    port: u16,
+    node: Node,
     database: i64,
 }
 
 impl Check<'_> {
     pub(super) fn redis(&mut self, raw: &Registry, pepper: Option<&Secret>) -> RedisSettings {
         let place = self.place(raw);
-        let (nodes, topology) = self.nodes(raw, &place);
-        self.plaintext(raw, place.tls, &nodes);
-        if topology == Topology::Cluster && place.database != 0 {
+        let topology = self.topology(raw, place.node);
+        self.plaintext(raw, place.tls, &topology);
+        if raw.cluster && place.database != 0 {
             let found = format!("database {}", place.database);
             self.faults.add("registry.url", found, "no database other than 0, as Redis Cluster has no other");
         }
@@ -45,8 +45,7 @@ impl Check<'_> {
         }
         let password = raw.password_file.as_ref();
         let sealing = raw.sealing_file.as_ref();
-        RedisSettings {
-            nodes,
+        let params = RedisParams {
             topology,
             tls: place.tls,
             ca: raw.ca.as_ref().and_then(|file| self.authority(file)),
@@ -58,6 +57,9 @@ impl Check<'_> {
                 Some(file) => self.guarded("registry.sealing_file", file, PEPPER_BYTES),
                 None => pepper.cloned(),
             },
+        };
+        RedisSettings {
+            params,
             replica: if raw.replica.name.is_empty() { machine() } else { raw.replica.name.clone() },
             path: self.path_of(&raw.replica.path),
         }
@@ -74,14 +76,13 @@ impl Check<'_> {
                 format!("the string {:?}", url.chars().take(100).collect::<String>())
             };
             self.faults.add("registry.url", found, URL);
-            Place { tls: true, host: String::new(), port: 0, database: 0 }
+            Place { tls: true, node: Node { host: String::new(), port: 0 }, database: 0 }
         })
     }
 
-    fn nodes(&mut self, raw: &Registry, place: &Place) -> (Vec<(String, u16)>, Topology) {
-        let own = vec![(place.host.clone(), place.port)];
+    fn topology(&mut self, raw: &Registry, own: Node) -> Topology {
         let Some(sentinel) = &raw.sentinel else {
-            return (own, if raw.cluster { Topology::Cluster } else { Topology::Standalone });
+            return if raw.cluster { Topology::Cluster(vec![own]) } else { Topology::Standalone(own) };
         };
         if raw.cluster {
             self.faults.add(
@@ -110,11 +111,11 @@ impl Check<'_> {
                 self.faults.add(path, format!("the string {text:?}"), "host:port, e.g. sentinel-1:26379");
             }
         }
-        (nodes, Topology::Sentinel(sentinel.master.clone()))
+        Topology::Sentinel { master: sentinel.master.clone(), nodes }
     }
 
     /// Without TLS whoever is on the way reads every hash, and can write keys.
-    fn plaintext(&mut self, raw: &Registry, tls: bool, nodes: &[(String, u16)]) {
+    fn plaintext(&mut self, raw: &Registry, tls: bool, topology: &Topology) {
         let trusted = match raw.plaintext.as_deref() {
             None => false,
             Some("trusted") => true,
@@ -123,7 +124,7 @@ impl Check<'_> {
                 true
             }
         };
-        if !tls && !trusted && !nodes.iter().all(|(host, _)| is_loopback(host)) {
+        if !tls && !trusted && !topology.nodes().iter().all(|node| is_loopback(&node.host)) {
             self.faults.add(
                 "registry.url",
                 "redis:// to another machine, which anybody on the way can read and change",
@@ -156,14 +157,14 @@ fn place(url: &str) -> Option<Place> {
         _ => return None,
     };
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let (host, port) = address(authority, PORTS.0)?;
+    let node = address(authority, PORTS.0)?;
     let database =
         if database.is_empty() { 0 } else { database.parse().ok().filter(|number| *number >= 0)? };
-    Some(Place { tls, host, port, database })
+    Some(Place { tls, node, database })
 }
 
 /// A host with a port, or without one; an IPv6 address in brackets.
-fn address(text: &str, port: u16) -> Option<(String, u16)> {
+fn address(text: &str, port: u16) -> Option<Node> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, number)) if !number.ends_with(']') => (host, number.parse().ok()?),
         _ => (text, port),
@@ -171,7 +172,7 @@ fn address(text: &str, port: u16) -> Option<(String, u16)> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let legal =
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
-    legal.then(|| (host.to_owned(), port))
+    legal.then(|| Node { host: host.to_owned(), port })
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -201,7 +202,7 @@ mod tests {
             ("redis://host/-1", None),
             ("redis://host/one", None),
         ] {
-            let found = place(url).map(|place| (place.tls, place.host, place.port, place.database));
+            let found = place(url).map(|place| (place.tls, place.node.host, place.node.port, place.database));
             assert_eq!(found, want.map(|(tls, host, port, db)| (tls, host.to_owned(), port, db)), "{url}");
         }
     }

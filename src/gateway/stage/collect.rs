@@ -46,7 +46,7 @@ where
     let (mut begun, mut turn) = (None, 0);
     while !body.is_end_stream() {
         let wait = || {
-            let left = begun.map(|begun| bounds.body_total.saturating_sub(Tick::now() - begun));
+            let left = begun.map(|begun: Tick| begun.left(bounds.body_total));
             left.map_or(bounds.body_idle, |left| left.min(bounds.body_idle))
         };
         let frame = match within(wait, body.frame()).await.ok_or(Denial::RequestTimeout)? {

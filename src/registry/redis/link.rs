@@ -9,68 +9,12 @@ use std::time::Duration;
 use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult};
 use redis::{RedisConnectionInfo, TlsCertificates};
 
-use crate::base::secret::Secret;
+use crate::base::redis::{Node, RedisParams, Topology};
 
 /// Time for a connection with its handshakes.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Time that a command may take beyond the time that it was told to wait.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
-
-/// One Redis server's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// Name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl std::fmt::Display for Node {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// How the server with the registry is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Topology {
-    /// One server.
-    Standalone(Node),
-    /// The primary of this name, as these sentinels say.
-    Sentinel {
-        /// What Sentinel calls it.
-        master: String,
-        /// The sentinels.
-        nodes: Vec<Node>,
-    },
-    /// The node of a Cluster with the registry's slot; any of its nodes tells.
-    Cluster(Vec<Node>),
-}
-
-/// How to reach Redis.
-#[derive(Clone, Debug)]
-pub struct RedisParams {
-    /// Where it is.
-    pub topology: Topology,
-    /// Whether it speaks TLS.
-    pub tls: bool,
-    /// PEM of the certificate authority; `None` for the system's.
-    pub ca: Option<Vec<u8>>,
-    /// The ACL user; `None` for the default one.
-    pub user: Option<String>,
-    /// Its password.
-    pub password: Option<Secret>,
-    /// Number of the database; 0 in a Cluster.
-    pub database: i64,
-    /// What all names begin with.
-    pub prefix: String,
-    /// What sealing keys are encrypted under.
-    pub sealing: Option<Secret>,
-}
 
 impl RedisParams {
     /// Where Redis is, for people.

@@ -21,12 +21,12 @@ use std::time::Duration;
 use redis::{Connection, RedisError, RedisResult};
 
 use super::contract::{Change, Changes, Edit, Fault, Feed, Loaded, Position, Registry, Stored, Used};
+use crate::base::redis::RedisParams;
 use crate::base::{KeyId, SealingKey, UnixSeconds};
 use names::Names;
 
 pub use claims::Claim;
 pub use feed::{End, Entry, Epoch, Said};
-pub use link::{Node, RedisParams, Topology};
 pub use roster::{Applied, Peer};
 pub use source::Source;
 
@@ -42,8 +42,8 @@ pub struct Redis {
     opened: u64,
     /// How long a look at the feed waits.
     wait: Duration,
-    /// The last entry that was written through this.
-    written: Option<Position>,
+    /// The last entry that was written through this, and over which connection.
+    written: Option<(Position, u64)>,
 }
 
 impl Redis {
@@ -66,7 +66,7 @@ impl Redis {
 
     /// The last entry that was written through this, if any was.
     pub fn written(&self) -> Option<Position> {
-        self.written
+        self.written.map(|(position, _)| position)
     }
 
     fn fault(&self, reason: &str) -> Fault {

@@ -138,6 +138,12 @@ impl Redis {
     /// Waits until Redis' own replicas have what was written over this connection: how many there
     /// are, and how many have it.
     pub fn wait_durable(&mut self, timeout: Duration) -> Result<(u32, u32), Fault> {
+        // WAIT is about what this very connection wrote: over another it has nothing to wait for.
+        if self.link.is_none() || self.written.is_some_and(|(_, connection)| connection != self.opened) {
+            return Err(self.fault(
+                "the connection broke after the change was written: whether Redis' replicas have it cannot be told",
+            ));
+        }
         self.ask(|connection, _| {
             let role: (String, u64, Vec<redis::Value>) = redis::cmd("ROLE").query(connection)?;
             let replicas = role.2.len() as u32;

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use redis::{Connection, RedisResult};
 
 use super::names::{Names, USED_HASHES};
-use super::{Fault, Redis, Topology, reason};
+use super::{Fault, Redis, reason};
+use crate::base::redis::Topology;
 use crate::base::{KeyId, UnixSeconds};
 use crate::registry::contract::Used;
 

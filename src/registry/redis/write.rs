@@ -177,7 +177,7 @@ impl Redis {
             Ok(Some(ids)) => {
                 let epoch = if watch.epoch == 0 { fresh } else { watch.epoch };
                 let entry = ids.last().and_then(|id| feed::entry_id(id)).unwrap_or((0, 0));
-                self.written = Some(Position { epoch, entry, nonce: prev });
+                self.written = Some((Position { epoch, entry, nonce: prev }, watch.connection));
                 Ok(Some(prev))
             }
             Err(error) => {

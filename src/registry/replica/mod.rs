@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use super::brief;
 use super::contract::{Changes, Fault, Feed, Loaded, Position, Standing, Used};
-use super::redis::{Applied, Redis, RedisParams, Source};
+use super::redis::{Applied, Redis, Source};
 use crate::base::key::random;
+use crate::base::redis::RedisParams;
 use crate::base::{Clock, SealingKey, UnixSeconds};
 use disk::{Disk, Mark};
 

@@ -324,8 +324,9 @@ impl Merging<'_> {
                     Ok(Some(text))
                 }
                 Outcome::Both(both) => {
+                    let version = both.version;
                     let both = both.to_json();
-                    self.disk.put(id, read.version, &both, true)?;
+                    self.disk.put(id, version, &both, true)?;
                     self.claims.push(Claim { id, record: both.clone() });
                     Ok(Some(both))
                 }

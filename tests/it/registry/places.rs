@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tollgate::base::digest::Hasher;
 use tollgate::base::key::Env;
+use tollgate::base::redis::{Node, RedisParams, Topology};
 use tollgate::base::secret::Secret;
 use tollgate::base::{KeyId, UnixSeconds};
 use tollgate::registry::operations::{self, Wish};
-use tollgate::registry::redis::{Node, Redis, RedisParams, Topology};
+use tollgate::registry::redis::Redis;
 use tollgate::registry::{Fault, Feed as _, KeyRecord, Registry as _, Used};
 
 use super::server::{Server, free_port, params};

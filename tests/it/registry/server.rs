@@ -6,8 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tollgate::base::redis::{Node, RedisParams, Topology};
 use tollgate::base::secret::Secret;
-use tollgate::registry::redis::{Node, Redis, RedisParams, Topology};
+use tollgate::registry::redis::Redis;
 
 /// A secret for sealing keys; every replica of a test has the same.
 pub const SEALING: &str = "a secret of thirty-two bytes or more for the tests";
