@@ -49,7 +49,7 @@ fn node(port: u16) -> Node {
 }
 
 /// Tries until it works: a failover takes a moment.
-fn soon<T>(what: &str, mut attempt: impl FnMut() -> Result<T, Fault>) -> T {
+fn soon<T, E: std::fmt::Display>(what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
     let begun = Instant::now();
     loop {
         match attempt() {
@@ -200,6 +200,13 @@ pub(super) fn cluster() {
         .output()
         .unwrap();
     assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
+    // The command returns when the first node thinks so; each comes to it by itself.
+    for server in &servers {
+        soon("a node that knows its cluster", || {
+            let info = server.ask(&["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok").then_some(()).ok_or(info)
+        });
+    }
     let nodes: Vec<Node> = servers.iter().map(|server| node(server.port)).collect();
     let mut redis = Redis::new(params(Topology::Cluster(nodes)));
     let first = soon("a change", || issue(&mut redis));

@@ -3,6 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -13,9 +14,26 @@ use tollgate::registry::redis::Redis;
 /// A secret for sealing keys; every replica of a test has the same.
 pub const SEALING: &str = "a secret of thirty-two bytes or more for the tests";
 
-/// A port that nobody listened on a moment ago.
+/// A port that nobody listens on, and with it the port 10,000 above, where a node of a cluster
+/// talks to the others. Both are below 32,768, where Linux begins to give ports to outgoing
+/// connections (`net.ipv4.ip_local_port_range`), so that none of those can take it before the server
+/// does, or between its end and its restart; and no two servers of a run get the same one.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const FIRST: u32 = 12_000;
+    const MANY: u32 = 10_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..MANY {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        // Two runs on one machine begin at different places.
+        let port = FIRST + (std::process::id().wrapping_mul(97) + given) % MANY;
+        let port = u16::try_from(port).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok()
+            && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok()
+        {
+            return port;
+        }
+    }
+    panic!("no port from {FIRST} on is free")
 }
 
 /// A running redis-server.
@@ -67,10 +85,18 @@ impl Server {
         } else {
             command.args(common).arg(self.folder.path()).args(&self.arguments);
         }
-        self.child = Some(command.stdout(Stdio::null()).stdin(Stdio::null()).spawn().unwrap());
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let log = self.folder.path().join("log");
+        command.stdout(std::fs::File::create(&log).unwrap()).stdin(Stdio::null());
+        self.child = Some(command.spawn().unwrap());
+        // Six of them may start at once beside a build.
+        let deadline = Instant::now() + Duration::from_secs(30);
         while self.try_ask(&["PING"]).as_deref() != Some("PONG") {
-            assert!(Instant::now() < deadline, "redis-server does not answer");
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "redis-server does not answer ({ended:?}):\n{}",
+                std::fs::read_to_string(&log).unwrap_or_default()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
