@@ -52,8 +52,8 @@ pub fn router(params: AdminParams) -> Router {
 async fn readyz(State(params): State<AdminParams>) -> impl IntoResponse {
     let serving = params.ready.load(Ordering::Relaxed);
     let snapshot = params.snapshot.load();
-    let stale = snapshot.fresh.is_over(params.clock.now());
     let unconfirmed = params.metrics.registry_unconfirmed.load(Ordering::Relaxed);
+    let stale = !unconfirmed && snapshot.fresh.is_over(params.clock.now(), &params.clock);
     let reasons: Vec<&str> = [
         (!serving, "it is not serving"),
         (stale, "the registry was not reached for longer than registry.max_staleness"),

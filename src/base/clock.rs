@@ -25,11 +25,6 @@ impl UnixSeconds {
         Self(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
-    /// The second in which a number of milliseconds since 1970 lies.
-    pub fn from_ms(ms: u64) -> Self {
-        Self(u32::try_from(ms / 1_000).unwrap_or(u32::MAX))
-    }
-
     /// The beginning of this second.
     pub fn to_system(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(u64::from(self.0))

@@ -250,7 +250,7 @@ pub static TABLE: [Row; COUNT] = [
         503,
         50302,
         "stale_registry",
-        "the gateway has not reached its registry of keys for too long; send the request again later",
+        "the gateway does not know the present state of its registry of keys; send the request again later",
     ),
     row(Denial::ParseError, 400, -32700, "parse_error", "the body is not valid JSON"),
     row(

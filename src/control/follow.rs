@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use super::publish::Publisher;
 use crate::base::key::random;
-use crate::base::{Clock, KeyId, UnixSeconds, bounds};
+use crate::base::{Clock, KeyId, bounds};
 use crate::policy::KeyEntry;
 use crate::policy::keys::Change as KeyChange;
-use crate::registry::{Change, Changes, Fault, Feed, Position, Stored, Used, key_entry};
+use crate::registry::{Change, Changes, Fault, Feed, Position, Standing, Stored, Used, key_entry};
 use crate::state::Sealer;
 use crate::telemetry::Metrics;
 
@@ -63,7 +63,7 @@ impl Follower {
         clock: Clock,
         pace: Pace,
     ) -> Result<Self, FollowerFault> {
-        let asked = clock.now();
+        let asked_ms = clock.now_ms();
         let position = load(registry.as_mut(), &publisher)?;
         let (queue, batches) = sync_channel(bounds::USED_BATCHES);
         let mut follow = Follow {
@@ -77,7 +77,8 @@ impl Follower {
             seal_at: Instant::now(),
         };
         // Whatever comes of the first look: what was loaded holds from when it was asked for.
-        follow.publisher.renew(asked, follow.pace.holds);
+        let standing = follow.registry.standing();
+        follow.hold(asked_ms, &standing);
         match follow.look() {
             Err(fault @ Fault::Refused(_)) => return Err(fault.into()),
             Err(fault) => follow.failed(&fault),
@@ -121,13 +122,6 @@ pub struct Pace {
     pub session: Duration,
 }
 
-/// When the registry was asked: what it showed is that old, however long the answer took.
-#[derive(Clone, Copy)]
-struct Asked {
-    ms: u64,
-    second: UnixSeconds,
-}
-
 struct Follow {
     registry: Box<dyn Feed>,
     publisher: Publisher,
@@ -157,8 +151,9 @@ impl Follow {
         }
     }
 
-    /// A look came to its end; where the registry showed all that it has, it was asked at a time.
-    fn seen(&mut self, asked: Option<Asked>) {
+    /// A look came to its end; where the registry showed all that it has, it was asked at a time, in
+    /// milliseconds since 1970: what it showed is that old, however long the answer took.
+    fn seen(&mut self, asked_ms: Option<u64>) {
         if self.failing > 0 {
             tracing::info!("registry can be read again");
         }
@@ -167,12 +162,21 @@ impl Follow {
         if let Some(delay) = standing.delay {
             self.metrics.revocation.observe(delay.as_secs_f64());
         }
-        if let Some(asked) = asked {
-            self.metrics.registry_seen_ms.store(asked.ms, Ordering::Relaxed);
-            self.publisher.renew(asked.second, self.pace.holds);
+        if let Some(asked_ms) = asked_ms {
+            self.hold(asked_ms, &standing);
         }
         self.metrics.registry_lost.store(standing.lost, Ordering::Relaxed);
+    }
+
+    /// What is known holds from a time on, but for a registry that nobody vouched for: it may be an
+    /// old copy, in which a revoked key still lives.
+    fn hold(&self, seen_ms: u64, standing: &Standing) {
         self.metrics.registry_unconfirmed.store(standing.unconfirmed, Ordering::Relaxed);
+        if standing.unconfirmed {
+            return self.publisher.hold_back();
+        }
+        self.metrics.registry_seen_ms.store(seen_ms, Ordering::Relaxed);
+        self.publisher.renew(seen_ms, self.pace.holds);
     }
 
     fn failed(&mut self, fault: &Fault) {
@@ -182,11 +186,9 @@ impl Follow {
         }
         self.failing = self.failing.saturating_add(1);
         let standing = self.registry.standing();
-        self.metrics.registry_unconfirmed.store(standing.unconfirmed, Ordering::Relaxed);
         // What was handed over came from a disk, and is as old as that says.
         if let Some(seen_ms) = standing.disk_seen_ms {
-            self.metrics.registry_seen_ms.store(seen_ms, Ordering::Relaxed);
-            self.publisher.renew(UnixSeconds::from_ms(seen_ms), self.pace.holds);
+            self.hold(seen_ms, &standing);
         }
     }
 
@@ -205,12 +207,12 @@ impl Follow {
 
     /// Publishes what changed. When the registry was asked that showed nothing more, or `None` where
     /// there may be more: a steady stream of changes must not keep the rest waiting.
-    fn look(&mut self) -> Result<Option<Asked>, Fault> {
+    fn look(&mut self) -> Result<Option<u64>, Fault> {
         if Instant::now() >= self.seal_at {
             self.seal();
         }
         loop {
-            let asked = Asked { ms: self.clock.now_ms(), second: self.clock.now() };
+            let asked_ms = self.clock.now_ms();
             match self.registry.changes(self.position)? {
                 Changes::Lost => {
                     tracing::warn!("registry's change log does not reach back, loading all keys");
@@ -218,7 +220,7 @@ impl Follow {
                 }
                 Changes::Since(changes, position) if changes.is_empty() => {
                     self.position = position;
-                    return Ok(Some(asked));
+                    return Ok(Some(asked_ms));
                 }
                 Changes::Since(changes, position) => {
                     let all = changes.len() < bounds::CHANGES_AT_ONCE;
@@ -227,7 +229,7 @@ impl Follow {
                     self.position = position;
                     tracing::debug!(changes = changes.len(), "keys changed");
                     if self.registry.waits() {
-                        return Ok(all.then_some(asked));
+                        return Ok(all.then_some(asked_ms));
                     }
                 }
             }

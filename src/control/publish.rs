@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::compile::compile_cells;
+use crate::base::KeyId;
 use crate::base::digest::Hasher;
-use crate::base::{KeyId, UnixSeconds};
 use crate::policy::keys::{Change, Loading};
 use crate::policy::{KeyEntry, Keys, Policy};
 use crate::state::{Sealer, Snapshot, SnapshotCell};
@@ -65,9 +65,15 @@ impl Publisher {
         &self.cell
     }
 
-    /// The registry was seen at a time; what it showed holds for so long, or for ever.
-    pub fn renew(&self, seen: UnixSeconds, holds: Option<Duration>) {
-        self.cell.load().fresh.renew(seen, holds);
+    /// The registry was seen at a time, in milliseconds since 1970; what it showed holds for so long,
+    /// or for ever.
+    pub fn renew(&self, seen_ms: u64, holds: Option<Duration>) {
+        self.cell.load().fresh.renew(seen_ms, holds);
+    }
+
+    /// Nobody knows yet whether what the registry showed is whole: nothing is decided by it.
+    pub fn hold_back(&self) {
+        self.cell.load().fresh.end();
     }
 
     /// Publishes changes of keys together.

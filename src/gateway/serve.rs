@@ -76,7 +76,7 @@ where
     if head.method == Method::OPTIONS {
         return Ok(reply::preflight(vetted.server(), &head.lines));
     }
-    let caller = stage::authenticate(vetted, &fields, worker.clock.now())?;
+    let caller = stage::authenticate(vetted, &fields, &worker.clock)?;
     worker.used.note(caller.id(), caller.seen(), caller.by_previous());
     let mut sent = Bytes::new();
     let intent = if head.method == Method::POST {

@@ -27,6 +27,8 @@ struct Brief<'a> {
     previous_hash: Option<Text<'a>>,
     #[serde(borrow, default)]
     previous_until: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    rotated_at: Option<Text<'a>>,
     #[serde(borrow)]
     scopes: Vec<Text<'a>>,
     status: State,
@@ -77,7 +79,7 @@ fn brief(id: KeyId, text: &str) -> Option<(KeyEntry, u64)> {
     }
     let record: Brief<'_> = serde_json::from_str(text).ok()?;
     let time = |text: &Text<'_>| Timestamp::parse(text).map(|time| time.0);
-    let times = [Some(&record.created_at), record.revoked_at.as_ref()];
+    let times = [Some(&record.created_at), record.revoked_at.as_ref(), record.rotated_at.as_ref()];
     let whole = KeyId::parse(record.key_id.as_bytes()) == Some(id)
         && record.version > 0
         && record.scopes.len() <= bounds::SCOPES
@@ -145,7 +147,7 @@ mod tests {
     use crate::registry::KeyRecord;
     use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
-    const MEMBERS: [(&str, &str); 16] = [
+    const MEMBERS: [(&str, &str); 17] = [
         ("key_id", r#""mcp_live_0123456789abcdef""#),
         ("key_hash", r#""sha256:abababababababababababababababababababababababababababababababab""#),
         (
@@ -163,6 +165,7 @@ mod tests {
         ("created_at", r#""2026-11-23T08:00:00Z""#),
         ("expires_at", r#""2027-11-23T08:00:00Z""#),
         ("revoked_at", "null"),
+        ("rotated_at", r#""2026-11-24T08:00:00Z""#),
         ("version", "3"),
         ("colour", r#"{"new":true}"#),
     ];

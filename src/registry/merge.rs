@@ -117,6 +117,7 @@ mod tests {
                 purposes: Vec::new(),
                 created_at: Timestamp(UnixSeconds(1)),
                 expires_at: expires.map(|time| Timestamp(UnixSeconds(time))),
+                rotated_at: None,
                 revoked_at: None,
                 version,
                 other: serde_json::Map::new(),

@@ -79,6 +79,7 @@ pub fn issue(
         purposes: Vec::new(),
         created_at: Timestamp(now),
         expires_at: wish.expires_at,
+        rotated_at: None,
         revoked_at: None,
         version: 1,
         other: serde_json::Map::new(),
@@ -130,6 +131,7 @@ pub fn rotate(
         let overlaps = !overlap.is_zero();
         record.previous_hash = overlaps.then_some(old);
         record.previous_until = overlaps.then(|| Timestamp(now.plus(overlap)));
+        record.rotated_at = Some(Timestamp(now));
         Ok(())
     })?;
     Ok(Issued { record, key })

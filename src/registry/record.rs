@@ -56,6 +56,9 @@ pub struct KeyRecord {
     /// When the overlap of the last rotation ends.
     #[serde(default, with = "as_optional_text")]
     pub previous_until: Option<Timestamp>,
+    /// When the secret before was replaced; older records do not say it.
+    #[serde(default, with = "as_optional_text", skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Timestamp>,
     /// What the key may do; patterns are allowed.
     pub scopes: Vec<String>,
     /// Whether it is in force.

@@ -86,6 +86,9 @@ fn last_uses_are_kept_apart_for_both_secrets() {
         until(&mut connection, &key, "");
         let shown = world.run(&["key", "show", &id, "--json"]).json();
         if shown["previous_last_used_at"].is_string() && shown["last_used_at"].is_string() {
+            let overlap = &shown["overlap"];
+            assert_eq!(overlap["can_end"], false);
+            assert!(overlap["reason"].as_str().unwrap().contains("the old secret was used at"), "{shown}");
             break;
         }
         assert!(begun.elapsed() < Duration::from_secs(10), "no last use: {shown}");

@@ -45,7 +45,7 @@ pub(super) fn rotate(
     let last = used.map_or("was never used".into(), |at| format!("was last used at {}", Timestamp(at)));
     let note = match until {
         Some(until) => format!(
-            "It is shown this once. The old secret {last} and works until {until}; 'tollgate key show {id}' tells its last use."
+            "It is shown this once. The old secret {last} and works until {until}; 'tollgate key show {id}' tells its last use, and when the overlap can be ended."
         ),
         None => "It is shown this once. The old secret works no more.".into(),
     };

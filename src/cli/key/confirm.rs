@@ -19,8 +19,8 @@ use crate::registry::{Fault, Timestamp};
 const LOOK: Duration = Duration::from_millis(2);
 
 /// By how much a replica may decide for longer than its limit after it was last seen: it says once a
-/// second that it is there, and keeps times in whole seconds.
-const SLACK: Duration = Duration::from_secs(3);
+/// second that it is there, and its last look may be a heartbeat later than that.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// How the replicas took a change.
 pub(super) struct Confirmed {

@@ -2,6 +2,7 @@
 
 mod change;
 mod confirm;
+mod overlap;
 mod show;
 mod transfer;
 

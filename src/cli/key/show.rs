@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::{Desk, overlap};
 use crate::base::{KeyId, UnixSeconds};
 use crate::cli::{CommandFault, output};
 use crate::registry::{Fault, KeyRecord, State, Stored, Timestamp, Used};
@@ -60,8 +60,12 @@ pub(super) fn show(desk: &mut Desk<'_, '_>, id: KeyId) -> Result<(), CommandFaul
         .record
         .map_err(|reason| CommandFault::said(format!("the record of {id} cannot be read: {reason}")))?;
     let used = desk.registry().used(Some(id))?;
-    let shown = output::shown(&record, used.first());
+    let mut shown = output::shown(&record, used.first());
+    let overlap = overlap::look(&record, used.first(), desk.now());
     if desk.json {
+        if let (Some(members), Some(overlap)) = (shown.as_object_mut(), overlap) {
+            members.insert("overlap".into(), overlap.json());
+        }
         return Ok(output::json_line(desk.session.out, &shown)?);
     }
     output::members(desk.session.out, &shown)?;
@@ -69,6 +73,9 @@ pub(super) fn show(desk: &mut Desk<'_, '_>, id: KeyId) -> Result<(), CommandFaul
         record.plan.as_ref().and_then(|plan| desk.settings.plans.get(plan)).filter(|d| !d.is_empty())
     {
         writeln!(desk.session.out, "{:<22} {description}", "plan is for")?;
+    }
+    if let Some(overlap) = overlap {
+        writeln!(desk.session.out, "{:<22} {}", "overlap", overlap.text())?;
     }
     let state = status(&record, desk.now());
     Ok(writeln!(desk.session.out, "{:<22} {state}", "now")?)

@@ -5,7 +5,7 @@
 
 use super::{Routed, Vetted};
 use crate::base::key::RawKey;
-use crate::base::{Denial, KeyId, UnixSeconds};
+use crate::base::{Clock, Denial, KeyId, UnixSeconds};
 use crate::gateway::refusal::Refusal;
 use crate::policy::{Server, Verified, authenticate as verify};
 use crate::wire::fields::{Field, Fields, Twice};
@@ -49,12 +49,13 @@ impl<'s> Caller<'s> {
 pub(in crate::gateway) fn authenticate<'s>(
     vetted: Vetted<'s>,
     fields: &Fields<'_>,
-    now: UnixSeconds,
+    clock: &Clock,
 ) -> Result<Caller<'s>, Refusal> {
+    let now = clock.now();
     let key = RawKey::parse(presented(fields)?).ok_or(Denial::InvalidKey)?;
     let snapshot = vetted.routed().snapshot();
     // What is too old to tell that a key was revoked cannot tell that it is unknown either.
-    if snapshot.fresh.is_over(now) {
+    if snapshot.fresh.is_over(now, clock) {
         return Err(Denial::StaleRegistry.into());
     }
     let keys = &snapshot.keys;

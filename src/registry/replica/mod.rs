@@ -53,6 +53,8 @@ pub struct Replica<S: Source = Redis> {
     /// When the last mark was put on the disk, in milliseconds since 1970.
     marked_ms: u64,
     confirmed: bool,
+    /// When this replica first said on the roster that it waits to be confirmed, by Redis' clock.
+    unconfirmed_ms: Option<u64>,
     /// Whether what was loaded is in force and not yet synced: a million records take a second, in
     /// which a gateway that starts can serve.
     unsynced: bool,
@@ -106,6 +108,7 @@ impl<S: Source> Replica<S> {
             registered: None,
             marked_ms,
             confirmed,
+            unconfirmed_ms: None,
             unsynced: false,
             disk_seen_ms: None,
             delay: None,
@@ -174,7 +177,8 @@ impl<S: Source> Replica<S> {
             // Both times are Redis' own.
             self.delay = Some(Duration::from_millis(now_ms.saturating_sub(made_ms)));
         }
-        if !self.confirmed && (confirmed || self.vouched(position)?) {
+        let since_ms = *self.unconfirmed_ms.get_or_insert(now_ms);
+        if !self.confirmed && (confirmed || self.vouched(position, since_ms, now_ms)?) {
             tracing::info!("registry is confirmed");
             self.confirmed = true;
             self.commit(position)?;
@@ -183,24 +187,40 @@ impl<S: Source> Replica<S> {
         Ok(())
     }
 
-    /// Whether another replica that lives has what this one read from Redis, and none something
-    /// newer: the roster may be as old as the rest.
-    fn vouched(&mut self, position: Position) -> Result<bool, Fault> {
-        let peers = self.redis.peers()?;
-        let others =
-            peers.iter().filter(|peer| peer.name != self.params.name && peer.applied.waiting.is_none());
-        let others: Vec<_> = others.collect();
-        Ok(others.iter().any(|peer| peer.is_live())
-            && others.iter().all(|peer| {
-                let theirs = peer.applied.position;
-                peer.applied.lost == 0 && theirs.epoch == position.epoch && theirs.entry <= position.entry
-            }))
+    /// Whether another replica follows the very history that this one read from Redis, and none on
+    /// the roster knows another or a longer one. The roster may be as old as the rest: after a failover
+    /// it shows replicas as they were before. So only what a replica said there since this one first
+    /// said something counts for it; that is `since_ms`, by Redis' clock, as `now_ms` is.
+    fn vouched(&mut self, position: Position, since_ms: u64, now_ms: u64) -> Result<bool, Fault> {
+        let mut vouched = false;
+        for peer in self.redis.peers()? {
+            if peer.name == self.params.name || peer.applied.waiting.is_some() {
+                continue;
+            }
+            let theirs = peer.applied.position;
+            if peer.applied.lost > 0 || theirs.epoch != position.epoch || theirs.entry > position.entry {
+                return Ok(false);
+            }
+            let said_ms = now_ms.saturating_sub(peer.seen.as_millis() as u64);
+            if said_ms > since_ms {
+                let found = self.redis.up_to(theirs.entry)?;
+                let follows = found.is_some_and(|entry| {
+                    entry.id == theirs.entry && entry.link.is_some_and(|(nonce, _)| nonce == theirs.nonce)
+                });
+                // In an empty feed, or beyond its beginning, the end is all that can be compared.
+                if !follows && theirs != position {
+                    return Ok(false);
+                }
+                vouched = true;
+            }
+        }
+        Ok(vouched)
     }
 }
 
 impl<S: Source> Feed for Replica<S> {
     fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
-        self.registered = None;
+        (self.registered, self.unconfirmed_ms) = (None, None);
         let position = match self.load(each) {
             Ok(position) => position,
             // Once it runs, what is in force stays in force without being handed over again.

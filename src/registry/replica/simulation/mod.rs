@@ -1,9 +1,10 @@
 //! Replicas on a registry that fails in every way that Redis may: in schedules that a seed makes,
 //! in which keys are issued, narrowed, rotated and revoked, replicas are cut off, stop and start
-//! again, the feed is trimmed, and a failover, a flush or an older copy takes the registry back.
+//! again, some without their disk, the feed is trimmed, and a failover, a flush or an older copy takes
+//! the registry back, with the roster in it.
 //!
 //! Held after every step: no replica accepts what was taken away once all live replicas had
-//! applied that. Held at the end, when everybody is connected and what was lost is restored: all
+//! applied that; one that waits to be confirmed accepts nothing. Held at the end, when everybody is connected and what was lost is restored: all
 //! replicas have what the registry has.
 
 mod registry;
@@ -60,8 +61,9 @@ impl Running {
         Some(Self { replica, in_force, position })
     }
 
-    /// One look, as the follower makes them.
+    /// One look, as the follower makes them; it says on the roster each time that it is there.
     fn look(&mut self) {
+        self.replica.registered = None;
         match self.replica.changes(self.position) {
             Err(_) => {}
             Ok(Changes::Lost) => {
@@ -129,6 +131,8 @@ struct World {
     /// What was taken away, with the entry that did; `None` once all live replicas had applied it.
     pending: Vec<(Taken, Position)>,
     confirmed: Vec<Taken>,
+    /// Whose disk somebody vouched for.
+    has_disk: [bool; REPLICAS],
     random: Random,
 }
 
@@ -150,6 +154,7 @@ impl World {
             keys: Vec::new(),
             pending: Vec::new(),
             confirmed: Vec::new(),
+            has_disk: [false; REPLICAS],
             random: Random(seed),
         }
     }
@@ -157,9 +162,41 @@ impl World {
     fn start(&mut self, number: usize) {
         let (shared, seconds) = (Arc::clone(&self.shared), Arc::clone(&self.seconds));
         let source = Simulated { shared, seconds, who: format!("replica-{number}") };
-        let path = self.folder.path().join(format!("replica-{number}"));
+        let path = self.path(number);
         self.replicas[number] = None;
         self.replicas[number] = Running::start(source, &path);
+    }
+
+    fn path(&self, number: usize) -> std::path::PathBuf {
+        self.folder.path().join(format!("replica-{number}"))
+    }
+
+    /// The first start: somebody says that the empty registry is whole.
+    fn begin(&mut self) {
+        self.shared.lock().unwrap().accepting = true;
+        for number in 0..REPLICAS {
+            self.start(number);
+            self.look(number);
+        }
+        self.shared.lock().unwrap().accepting = false;
+        self.note_disks();
+    }
+
+    fn note_disks(&mut self) {
+        for (has, running) in self.has_disk.iter_mut().zip(&self.replicas) {
+            *has |= running.as_ref().is_some_and(|running| running.replica.confirmed);
+        }
+    }
+
+    /// A replica starts without what it had on its disk, where another still has its own.
+    fn lose_disk(&mut self, number: usize) {
+        let others = self.has_disk.iter().enumerate().filter(|(other, has)| *other != number && **has);
+        if others.count() > 0 {
+            self.replicas[number] = None;
+            self.has_disk[number] = false;
+            std::fs::remove_file(self.path(number)).unwrap();
+            self.start(number);
+        }
     }
 
     /// One thing that happens.
@@ -169,13 +206,15 @@ impl World {
             0..15 => self.issue(),
             15..35 => self.take_away(),
             35..75 => self.look(number),
-            75..80 => self.start(number),
+            75..79 => self.start(number),
+            79 => self.lose_disk(number),
             80..84 => drop(self.shared.lock().unwrap().cut_off.insert(format!("replica-{number}"))),
             84..90 => drop(self.shared.lock().unwrap().cut_off.remove(&format!("replica-{number}"))),
             90..95 => self.shared.lock().unwrap().catch_up(),
             95..97 => self.trim(),
             _ => self.go_back(),
         }
+        self.note_disks();
         self.confirm();
     }
 
@@ -267,7 +306,7 @@ impl World {
     }
 
     fn hold(&self, seed: u64) {
-        for running in self.replicas.iter().flatten() {
+        for running in self.replicas.iter().flatten().filter(|running| running.replica.confirmed) {
             for taken in &self.confirmed {
                 assert!(!taken.is_back(&running.in_force), "seed {seed}");
             }
@@ -293,6 +332,7 @@ impl World {
         }
         let shared = self.shared.lock().unwrap();
         for running in self.replicas.iter().flatten() {
+            assert!(running.replica.confirmed, "seed {seed}: {}", running.replica.params.name);
             for (id, text) in &shared.primary.keys {
                 let record = KeyRecord::parse(text).unwrap();
                 let entry = super::super::key_entry(&record).unwrap();
@@ -320,9 +360,7 @@ fn nothing_comes_back_in_any_schedule_and_all_agree_at_the_end() {
     let (mut confirmed, mut restarted) = (0, 0);
     for seed in 0..seeds() {
         let mut world = World::new(seed);
-        for number in 0..REPLICAS {
-            world.start(number);
-        }
+        world.begin();
         for _ in 0..20 + world.random.below(100) {
             world.step();
             world.hold(seed);

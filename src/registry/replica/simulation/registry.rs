@@ -20,6 +20,8 @@ pub(super) struct Store {
     pub(super) feed: Vec<Entry>,
     pub(super) keys: BTreeMap<KeyId, String>,
     pub(super) claims: Vec<Claim>,
+    /// What each replica said last, and when.
+    pub(super) roster: BTreeMap<String, (Applied, u64)>,
 }
 
 /// Redis: a primary, what its replica has of it, an old copy, and who cannot reach it.
@@ -29,8 +31,9 @@ pub(super) struct Shared {
     pub(super) follower: Store,
     pub(super) backup: Store,
     pub(super) cut_off: BTreeSet<String>,
-    pub(super) roster: BTreeMap<String, Applied>,
-    /// Counts; ids, nonces and epochs come of it.
+    /// Whether somebody says of every replica that waits that the registry is whole.
+    pub(super) accepting: bool,
+    /// Counts; ids, nonces, epochs and the registry's milliseconds come of it.
     pub(super) clock: u64,
 }
 
@@ -118,13 +121,22 @@ impl Source for Simulated {
 
     fn register(&mut self, name: &str, applied: &Applied) -> Result<(bool, u64), Fault> {
         self.with(|shared| {
-            shared.roster.insert(name.into(), applied.clone());
-            (true, 0)
+            let now = shared.next();
+            shared.primary.roster.insert(name.into(), (applied.clone(), now));
+            (shared.accepting, now)
         })
     }
 
     fn peers(&mut self) -> Result<Vec<Peer>, Fault> {
-        Ok(Vec::new())
+        self.with(|shared| {
+            let now = shared.clock;
+            let peer = |(name, (applied, seen)): (&String, &(Applied, u64))| Peer {
+                name: name.clone(),
+                applied: applied.clone(),
+                seen: Duration::from_millis(now - seen),
+            };
+            shared.primary.roster.iter().map(peer).collect()
+        })
     }
 
     fn sign_off(&mut self, _: &str) -> Result<(), Fault> {
