@@ -15,8 +15,8 @@ use crate::config::settings::RedisSettings;
 const URL: &str = "rediss://host:port/database, or redis:// on a loopback address; user and password have settings of their own";
 /// The port of Redis, and that of a sentinel.
 const PORTS: (u16, u16) = (6_379, 26_379);
-/// Sentinels, or what is too many of them.
-const SENTINELS: usize = 32;
+/// Most addresses of sentinels, or of nodes.
+const NODES: usize = 32;
 
 /// Where a URL leads.
 struct Place {
@@ -81,8 +81,20 @@ impl Check<'_> {
     }
 
     fn topology(&mut self, raw: &Registry, own: Node) -> Topology {
+        if !raw.nodes.is_empty() && !raw.cluster {
+            self.faults.add(
+                "registry.nodes",
+                "addresses without cluster = true",
+                "cluster = true, or no nodes: sentinels stand in registry.sentinel.nodes",
+            );
+        }
         let Some(sentinel) = &raw.sentinel else {
-            return if raw.cluster { Topology::Cluster(vec![own]) } else { Topology::Standalone(own) };
+            if !raw.cluster {
+                return Topology::Standalone(own);
+            }
+            let mut nodes = vec![own];
+            nodes.extend(self.nodes("registry.nodes", &raw.nodes, PORTS.0));
+            return Topology::Cluster(nodes);
         };
         if raw.cluster {
             self.faults.add(
@@ -94,24 +106,35 @@ impl Check<'_> {
         if sentinel.master.is_empty() {
             self.faults.add("registry.sentinel.master", "nothing", "what the sentinels call the primary");
         }
-        if !(1..=SENTINELS).contains(&sentinel.nodes.len()) {
-            let found = format!("{} addresses", sentinel.nodes.len());
+        if sentinel.nodes.is_empty() {
             self.faults.add(
                 "registry.sentinel.nodes",
-                found,
+                "no addresses",
                 "1 to 32 addresses, e.g. [\"sentinel-1:26379\"]",
             );
         }
+        let nodes = self.nodes("registry.sentinel.nodes", &sentinel.nodes, PORTS.1);
+        Topology::Sentinel { master: sentinel.master.clone(), nodes }
+    }
+
+    fn nodes(&mut self, path: &str, texts: &[String], port: u16) -> Vec<Node> {
+        if texts.len() > NODES {
+            self.faults.add(path, format!("{} addresses", texts.len()), "at most 32 addresses");
+        }
         let mut nodes = Vec::new();
-        for (index, text) in sentinel.nodes.iter().enumerate() {
-            if let Some(node) = address(text, PORTS.1) {
+        for (index, text) in texts.iter().enumerate() {
+            if let Some(node) = address(text, port) {
                 nodes.push(node);
             } else {
-                let path = format!("registry.sentinel.nodes[{index}]");
-                self.faults.add(path, format!("the string {text:?}"), "host:port, e.g. sentinel-1:26379");
+                let path = format!("{path}[{index}]");
+                self.faults.add(
+                    path,
+                    format!("the string {text:?}"),
+                    format!("host:port, e.g. redis-1:{port}"),
+                );
             }
         }
-        Topology::Sentinel { master: sentinel.master.clone(), nodes }
+        nodes
     }
 
     /// Without TLS whoever is on the way reads every hash, and can write keys.

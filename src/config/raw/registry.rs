@@ -35,6 +35,9 @@ pub(in crate::config) struct Registry {
     pub(in crate::config) plaintext: Option<String>,
     /// Whether Redis is a Cluster.
     pub(in crate::config) cluster: bool,
+    /// More nodes of the Cluster, asked where the one in `url` does not answer. A gateway that runs asks every node that it learnt of besides.
+    #[schemars(example = serde_json::json!(["redis-2.internal:6379", "redis-3.internal:6379"]))]
+    pub(in crate::config) nodes: Vec<String>,
     /// The primary's name and the sentinels that know where it is.
     #[schemars(example = serde_json::json!({"master": "tollgate", "nodes": ["sentinel-1:26379", "sentinel-2:26379"]}))]
     pub(in crate::config) sentinel: Option<Sentinel>,
@@ -95,6 +98,7 @@ impl Default for Registry {
             ca: None,
             plaintext: None,
             cluster: false,
+            nodes: Vec::new(),
             sentinel: None,
             prefix: defaults::REDIS_PREFIX.into(),
             replica: Replica::default(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult};
 use redis::{RedisConnectionInfo, TlsCertificates};
 
+use super::cluster::Cluster;
 use crate::base::redis::{Node, RedisParams, Topology};
 
 /// Time for a connection with its handshakes.
@@ -30,7 +31,7 @@ impl RedisParams {
     }
 
     /// A connection to the primary that holds `name`.
-    pub(super) fn connect(&self, name: &str) -> RedisResult<Connection> {
+    pub(super) fn connect(&self, name: &str, cluster: &mut Cluster) -> RedisResult<Connection> {
         match &self.topology {
             Topology::Standalone(node) => self.primary(node),
             Topology::Sentinel { master, nodes } => {
@@ -47,22 +48,13 @@ impl RedisParams {
                 })?;
                 self.primary(&Node { host, port })
             }
-            Topology::Cluster(nodes) => first(nodes, |node| {
-                let mut asked = self.open(node, true)?;
-                let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query(&mut asked)?;
-                let slots: Vec<redis::Value> = redis::cmd("CLUSTER").arg("SLOTS").query(&mut asked)?;
-                let holder = slots.iter().find_map(|range| holder(range, slot, node)).ok_or((
-                    redis::ErrorKind::Server(redis::ServerErrorKind::ClusterDown),
-                    "no node of the cluster holds the registry's slot",
-                ))?;
-                self.primary(&holder)
-            }),
+            Topology::Cluster(_) => self.primary(&cluster.find(self, name)?),
         }
     }
 
     /// A connection to a server that is a primary: after a failover the old address may be a
     /// replica's, which would show the registry as it was.
-    fn primary(&self, node: &Node) -> RedisResult<Connection> {
+    pub(super) fn primary(&self, node: &Node) -> RedisResult<Connection> {
         let mut connection = self.open(node, true)?;
         let role: redis::Value = redis::cmd("ROLE").query(&mut connection)?;
         let is_primary = matches!(&role, redis::Value::Array(parts) if parts.first().is_some_and(|role| {
@@ -75,7 +67,7 @@ impl RedisParams {
         Err((kind, "the server is a replica, not a primary", node.to_string()).into())
     }
 
-    fn open(&self, node: &Node, with_credentials: bool) -> RedisResult<Connection> {
+    pub(super) fn open(&self, node: &Node, with_credentials: bool) -> RedisResult<Connection> {
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if with_credentials {
             settings = settings.set_db(self.database);
@@ -106,7 +98,7 @@ impl RedisParams {
 }
 
 /// What the first node says that answers; else what the last one failed with.
-fn first<T>(nodes: &[Node], mut ask: impl FnMut(&Node) -> RedisResult<T>) -> RedisResult<T> {
+pub(super) fn first<T>(nodes: &[Node], mut ask: impl FnMut(&Node) -> RedisResult<T>) -> RedisResult<T> {
     let mut failed = redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "no node is named"));
     for node in nodes {
         match ask(node) {
@@ -115,18 +107,4 @@ fn first<T>(nodes: &[Node], mut ask: impl FnMut(&Node) -> RedisResult<T>) -> Red
         }
     }
     Err(failed)
-}
-
-/// The primary of a range of slots that holds `slot`: `[first, last, [host, port, …], …]`. An
-/// empty host is the node that was asked.
-fn holder(range: &redis::Value, slot: u16, asked: &Node) -> Option<Node> {
-    let redis::Value::Array(parts) = range else { return None };
-    let number = |at: usize| parts.get(at).and_then(|part| redis::from_redis_value_ref::<u16>(part).ok());
-    if !(number(0)?..=number(1)?).contains(&slot) {
-        return None;
-    }
-    let Some(redis::Value::Array(primary)) = parts.get(2) else { return None };
-    let host: String = redis::from_redis_value_ref(primary.first()?).ok()?;
-    let port = redis::from_redis_value_ref(primary.get(1)?).ok()?;
-    Some(Node { host: if host.is_empty() { asked.host.clone() } else { host }, port })
 }

@@ -6,6 +6,7 @@
 //! its own disk, and what wins where the two differ, is not this module's affair.
 
 mod claims;
+mod cluster;
 mod feed;
 mod link;
 mod load;
@@ -23,6 +24,7 @@ use redis::{Connection, RedisError, RedisResult};
 use super::contract::{Change, Changes, Edit, Fault, Feed, Loaded, Position, Registry, Stored, Used};
 use crate::base::redis::RedisParams;
 use crate::base::{KeyId, SealingKey, UnixSeconds};
+use cluster::Cluster;
 use names::Names;
 
 pub use claims::Claim;
@@ -38,6 +40,8 @@ pub struct Redis {
     params: RedisParams,
     names: Names,
     link: Option<Connection>,
+    /// What is known of the Cluster, where it is one.
+    cluster: Cluster,
     /// Connections opened so far: a watch holds on one of them only.
     opened: u64,
     /// How long a look at the feed waits.
@@ -50,7 +54,15 @@ impl Redis {
     /// The registry at a place. Connects at the first use.
     pub fn new(params: RedisParams) -> Self {
         let names = Names::new(&params.prefix);
-        Self { params, names, link: None, opened: 0, wait: Duration::ZERO, written: None }
+        Self {
+            params,
+            names,
+            link: None,
+            cluster: Cluster::default(),
+            opened: 0,
+            wait: Duration::ZERO,
+            written: None,
+        }
     }
 
     /// The same, with looks at the feed that wait for changes.
@@ -77,7 +89,7 @@ impl Redis {
     /// connection the next use opens another.
     fn ask<T>(&mut self, what: impl FnOnce(&mut Connection, &Names) -> RedisResult<T>) -> Result<T, Fault> {
         if self.link.is_none() {
-            let opened = self.params.connect(&self.names.keys);
+            let opened = self.params.connect(&self.names.keys, &mut self.cluster);
             self.link = Some(opened.map_err(|error| self.fault(&reason(&error)))?);
             self.opened += 1;
         }

@@ -1,12 +1,12 @@
 //! Last uses: a field `last:previous` of each key, spread over 256 hashes.
 //!
-//! In a Cluster the hashes lie on many nodes; which, the node that is asked tells, so each is
-//! written over a connection to its own. They may be lost: nothing is decided by them.
+//! In a Cluster the hashes lie on many nodes, and each is written over a connection to its own. They may be lost: nothing is decided by them.
 
 use std::collections::BTreeMap;
 
 use redis::{Connection, RedisResult};
 
+use super::cluster::slot;
 use super::names::{Names, USED_HASHES};
 use super::{Fault, Redis, reason};
 use crate::base::redis::Topology;
@@ -84,8 +84,10 @@ impl Redis {
         if !matches!(self.params.topology, Topology::Cluster(_)) {
             return self.ask(what);
         }
-        let mut connection = self.params.connect(hash).map_err(|error| self.fault(&reason(&error)))?;
-        what(&mut connection, &self.names).map_err(|error| self.fault(&reason(&error)))
+        let slot = self.ask(|connection, _| slot(connection, hash))?;
+        let names = &self.names;
+        let done = self.cluster.ask(&self.params, hash, slot, |connection| what(connection, names));
+        done.map_err(|error| self.fault(&reason(&error)))
     }
 }
 

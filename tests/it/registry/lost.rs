@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::replicas::{Fleet, call, until};
+use super::fleet::{Fleet, call, until};
 use super::server::Server;
 use crate::world::{Gateway, World};
 
@@ -23,16 +23,41 @@ fn restore(server: &mut Server, copy: &[u8]) {
     server.restart();
 }
 
-/// The keys that were taken away, each in its way, and one that was not.
-struct Keys {
-    kept: String,
-    revoked: String,
-    rotated: String,
-    narrowed: String,
+/// Keys that are taken away, each in its way, and one that is not.
+pub(super) struct Keys {
+    pub kept: String,
+    pub revoked: String,
+    pub rotated: String,
+    pub narrowed: String,
+    ids: [String; 3],
 }
 
 impl Keys {
-    fn hold(&self, gateway: &Gateway) {
+    pub fn issue(world: &World) -> Self {
+        let [kept, revoked, rotated, narrowed] = std::array::from_fn(|_| world.issue(&["crm:read"]));
+        let ids = [revoked.1, rotated.1, narrowed.1];
+        Self { kept: kept.0, revoked: revoked.0, rotated: rotated.0, narrowed: narrowed.0, ids }
+    }
+
+    /// The id of the key that is revoked.
+    pub fn revoked_id(&self) -> &str {
+        &self.ids[0]
+    }
+
+    /// Takes them away; every gateway of the fleet has it when this returns.
+    pub fn take_away(&self, fleet: &Fleet) {
+        let [revoked, rotated, narrowed] = &self.ids;
+        for arguments in [
+            vec!["key", "revoke", revoked],
+            vec!["key", "rotate", rotated, "--overlap", "0s"],
+            vec!["key", "set", narrowed, "--scope", "other:scope"],
+        ] {
+            let ran = fleet.run(&arguments);
+            assert!(ran.ok, "{}", ran.err);
+        }
+    }
+
+    pub fn hold(&self, gateway: &Gateway) {
         assert_eq!(call(gateway, &self.revoked), "revoked_key");
         assert_eq!(call(gateway, &self.rotated), "invalid_key");
         assert_eq!(call(gateway, &self.narrowed), "scope_missing");
@@ -42,17 +67,13 @@ impl Keys {
 pub(super) fn comes_back() {
     let mut server = Server::with(&[]);
     let fleet = Fleet::new(&server, 2, "");
-    let world = &fleet.worlds[0];
-    let [kept, revoked, rotated, narrowed] = std::array::from_fn(|_| world.issue(&["crm:read"]));
+    let keys = Keys::issue(&fleet.worlds[0]);
     let old = backup(&server);
     let mut gateways = fleet.serve();
     for gateway in &gateways {
-        until(gateway, &narrowed.0, "", SOON);
+        until(gateway, &keys.narrowed, "", SOON);
     }
-    assert!(fleet.run(&["key", "revoke", &revoked.1]).ok);
-    assert!(fleet.run(&["key", "rotate", &rotated.1, "--overlap", "0s"]).ok);
-    assert!(fleet.run(&["key", "set", &narrowed.1, "--scope", "other:scope"]).ok);
-    let keys = Keys { kept: kept.0, revoked: revoked.0, rotated: rotated.0, narrowed: narrowed.0 };
+    keys.take_away(&fleet);
     for gateway in &gateways {
         keys.hold(gateway);
     }

@@ -1,12 +1,18 @@
 //! Registries: the contract that each keeps, and replicas that share one in Redis.
 
+mod churn;
 mod contract;
+mod failover;
+mod fleet;
+mod load;
 mod lost;
+mod outage;
 mod places;
 mod replicas;
 mod server;
+mod wire;
 
-pub use replicas::Fleet;
+pub use fleet::Fleet;
 pub use server::Server;
 
 #[test]
@@ -46,7 +52,32 @@ fn a_revoked_key_is_refused_by_every_replica_once_revoke_returned() {
 
 #[test]
 fn redis_away_is_served_from_memory_and_disk_or_refused() {
-    replicas::away();
+    outage::away();
+}
+
+#[test]
+fn a_gateway_starts_from_its_disk_while_redis_is_away() {
+    outage::restarted();
+}
+
+#[test]
+fn gateways_agree_after_a_failover_of_sentinel_under_load() {
+    failover::sentinel();
+}
+
+#[test]
+fn gateways_agree_after_a_killed_primary_of_a_cluster_under_load() {
+    failover::cluster();
+}
+
+#[test]
+fn gateways_agree_after_a_partition_under_load() {
+    failover::parted();
+}
+
+#[test]
+fn a_failover_that_lost_what_was_acknowledged_brings_nothing_back() {
+    failover::lost();
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn node(port: u16) -> Node {
 }
 
 /// Tries until it works: a failover takes a moment.
-fn soon<T, E: std::fmt::Display>(what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> T {
+fn soon<T>(what: &str, mut attempt: impl FnMut() -> Result<T, Fault>) -> T {
     let begun = Instant::now();
     loop {
         match attempt() {
@@ -190,23 +190,7 @@ pub(super) fn sentinel() {
 
 /// Three primaries with a replica each; the one with the registry is killed.
 pub(super) fn cluster() {
-    let settings = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
-    let mut servers: Vec<Server> = (0..6).map(|_| Server::with(&settings)).collect();
-    let addresses: Vec<String> = servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
-    let created = std::process::Command::new("redis-cli")
-        .args(["--cluster", "create"])
-        .args(&addresses)
-        .args(["--cluster-replicas", "1", "--cluster-yes"])
-        .output()
-        .unwrap();
-    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
-    // The command returns when the first node thinks so; each comes to it by itself.
-    for server in &servers {
-        soon("a node that knows its cluster", || {
-            let info = server.ask(&["CLUSTER", "INFO"]);
-            info.contains("cluster_state:ok").then_some(()).ok_or(info)
-        });
-    }
+    let mut servers = Server::cluster();
     let nodes: Vec<Node> = servers.iter().map(|server| node(server.port)).collect();
     let mut redis = Redis::new(params(Topology::Cluster(nodes)));
     let first = soon("a change", || issue(&mut redis));

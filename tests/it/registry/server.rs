@@ -72,6 +72,33 @@ impl Server {
         server
     }
 
+    /// Three primaries with a replica each, that know each other.
+    pub fn cluster() -> Vec<Self> {
+        let settings = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+        let servers: Vec<Self> = (0..6).map(|_| Self::with(&settings)).collect();
+        let addresses: Vec<String> =
+            servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
+        let mut create = Command::new("redis-cli");
+        create.args(["--cluster", "create"]).args(&addresses);
+        let created = create.args(["--cluster-replicas", "1", "--cluster-yes"]).output().unwrap();
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
+        // The command returns when the first node thinks so; each comes to it by itself, and a replica
+        // that never had its primary's data would not take over from it.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let whole = |server: &Self| {
+            let has = |command: &[&str], what: &str| server.ask(command).contains(what);
+            has(&["CLUSTER", "INFO"], "cluster_state:ok")
+                && (has(&["ROLE"], "master") || has(&["INFO", "replication"], "master_link_status:up"))
+        };
+        for server in &servers {
+            while !whole(server) {
+                assert!(Instant::now() < deadline, "{}", server.ask(&["CLUSTER", "NODES"]));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        servers
+    }
+
     /// Starts it again, with what is on its disk.
     pub fn restart(&mut self) {
         self.kill();
