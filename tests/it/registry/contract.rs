@@ -239,8 +239,7 @@ pub(super) fn embedded() {
     }
 }
 
-pub(super) fn redis() {
-    let server = Server::with(&[]);
+pub(super) fn redis(server: &Server) {
     for keep in PROMISES {
         server.ask(&["FLUSHALL"]);
         keep(&|| Box::new(server.registry()));

@@ -42,12 +42,22 @@ fn the_embedded_registry_keeps_the_contract() {
 
 #[test]
 fn the_registry_in_redis_keeps_the_contract() {
-    contract::redis();
+    contract::redis(&Server::with(&[]));
+}
+
+#[test]
+fn the_registry_in_valkey_keeps_the_contract() {
+    contract::redis(&Server::valkey(&[]));
 }
 
 #[test]
 fn a_revoked_key_is_refused_by_every_replica_once_revoke_returned() {
-    replicas::revocation();
+    replicas::revocation(&Server::start());
+}
+
+#[test]
+fn a_revoked_key_is_refused_by_every_replica_on_valkey() {
+    replicas::revocation(&Server::valkey(&["--appendonly", "yes", "--appendfsync", "always"]));
 }
 
 #[test]

@@ -18,9 +18,8 @@ fn milliseconds(answer: &Value) -> Vec<f64> {
 
 /// Three replicas under load: once `key revoke` has returned, none of them accepts the key.
 #[expect(clippy::print_stdout, reason = "the record of the full run")]
-pub(super) fn revocation() {
-    let server = Server::start();
-    let fleet = Fleet::new(&server, 3, "");
+pub(super) fn revocation(server: &Server) {
+    let fleet = Fleet::new(server, 3, "");
     let (busy, _) = fleet.worlds[0].issue(&["crm:read"]);
     let gateways = fleet.serve();
     for gateway in &gateways {

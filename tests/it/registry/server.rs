@@ -1,7 +1,7 @@
-//! A real redis-server on a free port, in a folder of its own, ended when the test is.
+//! A real redis-server, or Valkey, on a free port, in a folder of its own, ended when the test is.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -38,6 +38,7 @@ pub fn free_port() -> u16 {
 
 /// A running redis-server.
 pub struct Server {
+    program: PathBuf,
     folder: TempDir,
     pub port: u16,
     arguments: Vec<String>,
@@ -52,8 +53,19 @@ impl Server {
 
     /// One with these settings.
     pub fn with(arguments: &[&str]) -> Self {
+        Self::of("redis-server".into(), arguments)
+    }
+
+    /// Valkey, with these settings.
+    pub fn valkey(arguments: &[&str]) -> Self {
+        let program = "target/test-environment/valkey/valkey-server";
+        Self::of(Path::new(env!("CARGO_MANIFEST_DIR")).join(program), arguments)
+    }
+
+    fn of(program: PathBuf, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        let mut server = Self { folder: TempDir::new().unwrap(), port: free_port(), arguments, child: None };
+        let (folder, port) = (TempDir::new().unwrap(), free_port());
+        let mut server = Self { program, folder, port, arguments, child: None };
         server.restart();
         server
     }
@@ -67,7 +79,8 @@ impl Server {
         );
         std::fs::write(&file, text).unwrap();
         let arguments = vec![file.to_str().unwrap().to_owned(), "--sentinel".into()];
-        let mut server = Self { folder, port: free_port(), arguments, child: None };
+        let program = "redis-server".into();
+        let mut server = Self { program, folder, port: free_port(), arguments, child: None };
         server.restart();
         server
     }
@@ -102,7 +115,7 @@ impl Server {
     /// Starts it again, with what is on its disk.
     pub fn restart(&mut self) {
         self.kill();
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(&self.program);
         let port = self.port.to_string();
         let common = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--dir"];
         // A sentinel's file comes first, and it takes no settings of a database.
@@ -114,7 +127,8 @@ impl Server {
         }
         let log = self.folder.path().join("log");
         command.stdout(std::fs::File::create(&log).unwrap()).stdin(Stdio::null());
-        self.child = Some(command.spawn().unwrap());
+        self.child =
+            Some(command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display())));
         // Six of them may start at once beside a build.
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.try_ask(&["PING"]).as_deref() != Some("PONG") {
@@ -133,7 +147,8 @@ impl Server {
         assert_eq!(self.ask(&["SAVE"]), "OK");
         let folder = TempDir::new().unwrap();
         std::fs::copy(self.folder().join("dump.rdb"), folder.path().join("dump.rdb")).unwrap();
-        let mut other = Self { folder, port: free_port(), arguments: self.arguments.clone(), child: None };
+        let (program, arguments) = (self.program.clone(), self.arguments.clone());
+        let mut other = Self { program, folder, port: free_port(), arguments, child: None };
         other.restart();
         other
     }
