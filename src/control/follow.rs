@@ -34,6 +34,10 @@ const SEALING_RENEWAL: Duration = Duration::from_secs(86_400);
 const AGAIN: Duration = Duration::from_millis(25);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(1);
 
+/// After how long a name that a gateway left by crashing is free: what it counts as alive for, and a
+/// look more.
+const NAME_FREE: Duration = Duration::from_secs(5);
+
 /// Last uses that a worker hands over.
 pub type UsedBatch = Vec<Used>;
 
@@ -79,7 +83,7 @@ impl Follower {
         // Whatever comes of the first look: what was loaded holds from when it was asked for.
         let standing = follow.registry.standing();
         follow.hold(asked_ms, &standing);
-        match follow.look() {
+        match follow.first_look() {
             Err(fault @ Fault::Refused(_)) => return Err(fault.into()),
             Err(fault) => follow.failed(&fault),
             Ok(seen) => follow.seen(seen),
@@ -147,6 +151,21 @@ impl Follow {
             match self.look() {
                 Ok(seen) => self.seen(seen),
                 Err(fault) => self.failed(&fault),
+            }
+        }
+    }
+
+    /// The first look, which a registry refuses while another gateway of the same name seems to live.
+    /// One that crashed and is started anew without its disk is that other itself, for a few seconds.
+    fn first_look(&mut self) -> Result<Option<u64>, Fault> {
+        let begun = Instant::now();
+        loop {
+            match self.look() {
+                Err(Fault::Refused(said)) if begun.elapsed() < NAME_FREE => {
+                    tracing::warn!(said, "trying again");
+                    pause(AGAIN_AT_MOST);
+                }
+                done => return done,
             }
         }
     }
@@ -258,6 +277,11 @@ impl Follow {
             self.metrics.used_dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing is served yet, and nobody waits but the start")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Lets a worker that has a request to serve go first where both want one core: what this thread

@@ -195,7 +195,7 @@ fn soak() -> Done {
 fn replicas() -> Done {
     install::system()?;
     loadtest("replicas", "--json benches/record/replicas.json")?;
-    let redis = "--redis redis-server --rounds 100 --json benches/record/replicas-redis.json";
+    let redis = "--redis redis-server --rounds 200 --json benches/record/replicas-redis.json";
     loadtest("replicas", redis)
 }
 

@@ -1,19 +1,21 @@
-//! `loadtest replicas`: several gateways on one registry. How soon a key that is issued works at
-//! all of them, how soon one that is revoked works at none, and whether calls go on when one of
-//! them is killed.
+//! `loadtest replicas`: several gateways on one registry, under load. How soon a key that is issued
+//! works at all of them, how soon one that is revoked works at none, whether one worked after
+//! `key revoke` had returned, and whether calls go on when one of them is killed.
 //!
 //! The registry is the embedded one, a file that gateways on one machine share; or one in a Redis
 //! that is started for it, where `key revoke` returns once all of them have applied it.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{sleep, timeout};
 
-use crate::load::{Caller, Load, Target, callers};
+use crate::load::{Caller, Load, Schedule, Target, callers, open};
 use crate::machine::{self, Cores, Machine};
 use crate::report::{Figure, Report, ReportFiles, Sizing};
 use crate::targets::fixture::Fixture;
@@ -40,8 +42,11 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
     count: u8,
     /// Keys that are issued and revoked.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
-    rounds: u8,
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    rounds: u16,
+    /// Calls a second at all gateways together while keys are issued and revoked.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
     /// Seconds of calls around the end of one replica.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=60))]
     seconds: u8,
@@ -74,31 +79,36 @@ pub(crate) fn run(options: &Options) -> Done {
     if redis.is_some() {
         fixture.registry().accept()?;
     }
-    let mut replicas =
-        Replicas { servers, registry: fixture.registry().clone(), keys: Rc::clone(&fixture.keys) };
+    let mut replicas = Replicas {
+        servers,
+        registry: fixture.registry().clone(),
+        keys: Rc::clone(&fixture.keys),
+        confirms: redis.is_some(),
+    };
     let (mut issued, mut revoked, mut command) = (Vec::new(), Vec::new(), Vec::new());
-    let killed = runtime()?.block_on(async {
+    let (killed, under) = runtime()?.block_on(async {
+        replicas.ready().await?;
+        let load = Steady::start(&replicas, options.rate)?;
         for round in 0..options.rounds {
             let change = replicas.change(&format!("round-{round}"), true).await?;
             issued.push(change.issued);
             revoked.push(change.revoked);
             command.push(change.command);
         }
+        let under = load.stop().await?;
         let killed = replicas.kill_one(Duration::from_secs(u64::from(options.seconds))).await?;
         // The others still follow the registry. The one that was killed is named by a command that
         // waits, as nobody can know that it is not only cut off.
         replicas.change("after", false).await?;
-        Done::Ok(killed)
+        Done::Ok((killed, under))
     })?;
-    let measured = vec![
-        figure("issued, until it worked at all, after the command", &issued),
-        figure("revoked, until it worked at none, after the command began", &revoked),
-        figure("of it, the command itself", &command),
-    ];
+    let mut measured = distribution("issued, until it worked at all, after the command", &issued);
+    measured.extend(distribution("revoked, until it worked at none, after the command began", &revoked));
+    measured.extend(distribution("of it, the command itself", &command));
     for one in &measured {
-        let (low, high) = one.range.unwrap_or((one.value, one.value));
-        println!("{}: {:.1} ms ({low:.1} to {high:.1})", one.name, one.value);
+        println!("{}: {:.1} ms", one.name, one.value);
     }
+    println!("{under}");
     println!("{killed}");
     let count =
         Figure { name: "gateways".to_owned(), value: options.count.into(), unit: String::new(), range: None };
@@ -106,7 +116,7 @@ pub(crate) fn run(options: &Options) -> Done {
         asked: vec![count],
         measured,
         needed: Vec::new(),
-        assumed: vec![format!("each gateway is asked every {} ms", ASKED_EVERY.as_millis())],
+        assumed: vec![format!("each gateway is asked every {} ms", ASKED_EVERY.as_millis()), under],
         checked: Some(killed),
     });
     options.files.write(&report)
@@ -126,6 +136,8 @@ struct Replicas {
     servers: Vec<Server>,
     registry: Registry,
     keys: Rc<[String]>,
+    /// Whether a command returns once all of them have applied it.
+    confirms: bool,
 }
 
 /// Times of one key's life, until the last replica had followed.
@@ -144,6 +156,16 @@ impl Replicas {
         self.servers.iter().map(one).collect()
     }
 
+    /// Waits until all decide: those on a new registry do once somebody said that it is whole.
+    async fn ready(&self) -> Done {
+        for (number, caller) in self.callers(&self.keys)?.iter_mut().enumerate() {
+            until(caller, Result::is_ok)
+                .await
+                .map_err(|said| format!("replica {number} is not ready: {said}"))?;
+        }
+        Ok(())
+    }
+
     /// Issues a key, sees it work everywhere, revokes it, sees it work nowhere.
     async fn change(&self, name: &str, waits: bool) -> Done<Change> {
         let Issued { id, key } = self.registry.issue(name)?;
@@ -159,18 +181,21 @@ impl Replicas {
         }
         let issued = issued.elapsed();
         let (begun, command) = (Instant::now(), self.revoke_aside(&id, waits));
+        let mut accepted = begun;
         for (number, caller) in callers.iter_mut().enumerate() {
-            until(caller, |outcome| outcome.as_ref().is_err_and(|said| said.starts_with("status 401")))
-                .await
-                .map_err(|said| {
-                    format!(
-                        "a key that was revoked worked on at replica {number} after {} s: {said}",
-                        LONGEST.as_secs()
-                    )
-                })?;
+            let refused = |outcome: &Done| outcome.as_ref().is_err_and(|said| said.starts_with("status 401"));
+            accepted = accepted.max(until(caller, refused).await.map_err(|said| {
+                format!(
+                    "a key that was revoked worked on at replica {number} after {} s: {said}",
+                    LONGEST.as_secs()
+                )
+            })?);
         }
         let revoked = begun.elapsed();
         let command = command.await.map_err(|_| "the command gave no answer".to_owned())??;
+        if self.confirms && waits && accepted > begun + command {
+            return Err("a call was accepted that began after 'key revoke' had returned".to_owned());
+        }
         Ok(Change { issued, revoked, command })
     }
 
@@ -225,29 +250,78 @@ fn target(server: &Server, keys: &Rc<[String]>) -> Done<Target> {
     Ok(Target { address, protocol: Protocol::H1, tls: tls::trusting_nobody()?, keys })
 }
 
-/// Calls until the outcome is the wanted one; otherwise the last one, in words.
-async fn until(caller: &mut Caller, wanted: impl Fn(&Done) -> bool) -> Done {
-    let mut last = String::new();
+/// Calls until the outcome is the wanted one, and tells when the last call began that was another;
+/// otherwise the last one, in words.
+async fn until(caller: &mut Caller, wanted: impl Fn(&Done) -> bool) -> Done<Instant> {
+    let (mut last, mut other) = (String::new(), Instant::now());
     let calls = async {
         loop {
+            let begun = Instant::now();
             let outcome = caller.call().await;
             if wanted(&outcome) {
                 return;
             }
+            other = begun;
             last = outcome.err().unwrap_or_else(|| "the call was answered".to_owned());
             sleep(ASKED_EVERY).await;
         }
     };
-    timeout(LONGEST, calls).await.map_err(|_| last)
+    let done = timeout(LONGEST, calls).await;
+    done.map(|()| other).map_err(|_| last)
 }
 
-/// Median and extremes, in milliseconds.
-fn figure(name: &str, times: &[Duration]) -> Figure {
+/// Where in the distribution of times, in milliseconds.
+fn distribution(name: &str, times: &[Duration]) -> Vec<Figure> {
     let mut times: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
     times.sort_by(f64::total_cmp);
-    let at = |index: usize| times.get(index).copied().unwrap_or(f64::NAN);
-    let range = Some((at(0), at(times.len().saturating_sub(1))));
-    Figure { name: name.to_owned(), value: at(times.len() / 2), unit: "ms".to_owned(), range }
+    let last = times.len().saturating_sub(1);
+    let figure = |(which, percent): (&str, usize)| Figure {
+        name: format!("{name}, {which}"),
+        value: times.get(last * percent / 100).copied().unwrap_or(f64::NAN),
+        unit: "ms".to_owned(),
+        range: None,
+    };
+    [("p50", 50), ("p90", 90), ("p99", 99), ("most", 100)].map(figure).into()
+}
+
+/// Calls at a fixed rate at every gateway, in turns of a second, until it is stopped.
+struct Steady {
+    over: Rc<Cell<bool>>,
+    turns: Vec<JoinHandle<Done<u64>>>,
+}
+
+impl Steady {
+    fn start(replicas: &Replicas, rate: u32) -> Done<Self> {
+        let over = Rc::new(Cell::new(false));
+        let count = u8::try_from(replicas.servers.len()).map_err(|_| "too many gateways")?;
+        let rate = f64::from(rate) / f64::from(count);
+        let turn = |server: &Server| {
+            let (target, over) = (target(server, &replicas.keys)?, Rc::clone(&over));
+            Ok(spawn_local(async move {
+                let mut calls = 0;
+                while !over.get() {
+                    let schedule = Schedule { rate, seconds: 1.0, warm_up: 0.0, ..Schedule::default() };
+                    let measured = open(&target, &schedule).await?;
+                    if let Some(error) = measured.first_error {
+                        return Err(format!("a call with a key that was never revoked failed: {error}"));
+                    }
+                    calls += measured.answered;
+                }
+                Ok(calls)
+            }))
+        };
+        let turns = replicas.servers.iter().map(turn).collect::<Done<Vec<_>>>()?;
+        Ok(Self { over, turns })
+    }
+
+    async fn stop(self) -> Done<String> {
+        self.over.set(true);
+        let mut calls = 0;
+        for turn in self.turns {
+            calls += turn.await.map_err(|_| "calls broke off".to_owned())??;
+        }
+        Ok(format!("beside {calls} calls with keys that were not revoked, none of which failed"))
+    }
 }
 
 #[cfg(test)]
@@ -255,7 +329,7 @@ mod tests {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use super::{figure, until};
+    use super::{distribution, until};
     use crate::floors::stub;
     use crate::load::{Target, callers};
     use crate::traffic::Traffic;
@@ -284,9 +358,9 @@ mod tests {
     }
 
     #[test]
-    fn times_are_medians_in_milliseconds() {
-        let figure = figure("x", &[3, 1, 2].map(Duration::from_millis));
-        assert!((figure.value - 2.0).abs() < 1e-9);
-        assert_eq!(figure.range, Some((1.0, 3.0)));
+    fn times_are_told_by_their_distribution_in_milliseconds() {
+        let times: Vec<Duration> = (1..=101).rev().map(Duration::from_millis).collect();
+        let told: Vec<f64> = distribution("x", &times).iter().map(|figure| figure.value.round()).collect();
+        assert_eq!(told, [51.0, 91.0, 100.0, 101.0]);
     }
 }

@@ -261,6 +261,7 @@ impl<S: Source> Feed for Replica<S> {
         if due || !changes.is_empty() {
             self.commit(position)?;
         }
+        self.disk.tidy();
         self.disk_seen_ms = None;
         if position != since {
             (self.applied, self.registered, self.fresh) = (Some(position), None, Some(position.entry));

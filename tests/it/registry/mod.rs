@@ -101,6 +101,16 @@ fn a_replica_that_does_not_answer_is_named() {
 }
 
 #[test]
+fn a_name_is_one_gateways_until_that_has_crashed() {
+    replicas::names();
+}
+
+#[test]
+fn a_durable_revocation_says_whether_redis_replicas_have_it() {
+    replicas::durable();
+}
+
+#[test]
 fn nothing_that_was_taken_away_comes_back() {
     lost::comes_back();
 }

@@ -109,3 +109,52 @@ pub(super) fn missing() {
     assert_eq!(call(&gateways[0], &key), "revoked_key");
     until(&gateways[1], &key, "revoked_key", Duration::from_secs(2));
 }
+
+/// A name is one gateway's; that of one that crashed is free for the next, without its disk too.
+pub(super) fn names() {
+    let server = Server::start();
+    let fleet = Fleet::new(&server, 2, "");
+    let other = &fleet.worlds[1];
+    let text = std::fs::read_to_string(other.config()).unwrap();
+    std::fs::write(other.config(), text.replace("replica-1", "replica-0")).unwrap();
+    let (key, _) = fleet.worlds[0].issue(&["crm:read"]);
+    let first = fleet.worlds[0].serve();
+    fleet.confirm(std::slice::from_ref(&first));
+    let refused = other.run(&["serve"]);
+    assert!(
+        !refused.ok && refused.err.contains("another gateway is called \"replica-0\""),
+        "{}",
+        refused.err
+    );
+    assert_eq!(call(&first, &key), "");
+    first.signal("KILL");
+    let again = other.serve();
+    assert_eq!(call(&again, &key), "stale_registry", "it has no disk, and nobody vouches for it");
+    fleet.confirm(std::slice::from_ref(&again));
+    assert_eq!(call(&again, &key), "");
+}
+
+/// `--durable` says whether Redis' own replicas have the revocation.
+pub(super) fn durable() {
+    let server = Server::start();
+    let fleet = Fleet::new(&server, 1, "");
+    let revoke = || {
+        let (_, id) = fleet.worlds[0].issue(&["crm:read"]);
+        fleet.run(&["key", "revoke", &id, "--durable", "--timeout", "2s"])
+    };
+    let alone = revoke();
+    assert!(!alone.ok && alone.err.contains("0 of 0 replicas of Redis have it"), "{}", alone.err);
+    let replica = Server::with(&["--replicaof", "127.0.0.1", &server.port.to_string()]);
+    let begun = Instant::now();
+    while !replica.ask(&["INFO", "replication"]).contains("master_link_status:up") {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let stored = revoke();
+    assert!(stored.ok && stored.out.contains("1 of 1 replicas of Redis"), "{} {}", stored.out, stored.err);
+    // It hangs: connected, and without an answer.
+    replica.signal("STOP");
+    let hanging = revoke();
+    replica.signal("CONT");
+    assert!(!hanging.ok && hanging.err.contains("0 of 1 replicas of Redis have it"), "{}", hanging.err);
+}

@@ -161,6 +161,11 @@ impl Server {
         }
     }
 
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
     /// Where its files are.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -8,6 +8,7 @@
 //! synced before anything is called applied. What a crash left unfinished behind the last mark
 //! is cut off; damage before it makes the file useless, and it is put aside.
 
+mod anew;
 mod frames;
 
 use std::fs::File;
@@ -22,15 +23,12 @@ use memchr::memmem;
 use crate::base::key::KEY_ID;
 use crate::base::{KeyId, bounds};
 
+use anew::Anew;
 pub(super) use frames::Mark;
 use frames::{GONE, HEAD, LOST, MARK, MARK_BYTES, RECORD, TITLE, beside, next, private};
 
 /// Bytes that are gathered before they are written.
 const GATHERED: usize = 1 << 20;
-/// Records that are copied at once when the file is written anew.
-const COPIED: usize = 10_000;
-/// A file is written anew when it is twice what is in force, and this larger: 64 MiB.
-const SLACK: u64 = 64 * 1024 * 1024;
 
 /// Where a key's last frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +67,8 @@ pub(in crate::registry::replica) struct Disk {
     placed: HashMap<KeyId, Option<Place>, RandomState>,
     /// Bytes of frames in force.
     live: u64,
-    /// The size at which it is written anew.
+    /// The file that is to take this one's place, and the size below which none is begun.
+    anew: Option<Box<Anew>>,
     anew_at: u64,
     lost: usize,
     places: HashMap<KeyId, Place, RandomState>,
@@ -100,7 +99,8 @@ impl Disk {
             written: 0,
             placed: HashMap::default(),
             live: 0,
-            anew_at: SLACK,
+            anew: None,
+            anew_at: 0,
             lost: 0,
             places: HashMap::default(),
             mark: None,
@@ -206,15 +206,12 @@ impl Disk {
         self.places.reserve(self.placed.len());
         for (id, place) in std::mem::take(&mut self.placed) {
             self.note(id, place);
+            // The batch is on the disk, whatever comes of this: a new file that misses a change is none.
+            if let Err(error) = self.changed(id, place) {
+                tracing::warn!(file = %self.path.display(), %error, "replica's file cannot be written anew now");
+            }
         }
         self.mark = Some(mark);
-        if self.end > self.anew_at {
-            // The batch is on the disk, whatever comes of this.
-            if let Err(error) = self.write_anew() {
-                tracing::warn!(file = %self.path.display(), %error, "replica's file cannot be written anew, it goes on growing");
-            }
-            self.anew_at = self.end.max(2 * self.live) + SLACK;
-        }
         Ok(())
     }
 
@@ -264,6 +261,7 @@ impl Disk {
         self.batch.clear();
         self.placed.clear();
         self.places.clear();
+        self.anew = None;
         Ok(())
     }
 
@@ -279,31 +277,6 @@ impl Disk {
         };
         self.live -= before.map_or(0, weight);
         self.lost -= usize::from(before.is_some_and(|before| before.lost));
-    }
-
-    /// Writes what is in force aside, and puts it in the file's place.
-    fn write_anew(&mut self) -> io::Result<()> {
-        let Some(mark) = self.mark else { return Ok(()) };
-        let aside = beside(&self.path, "new");
-        let file = private(&aside)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-        file.set_len(0)?;
-        let mut anew = Self::empty(&aside, file);
-        let mut places: Vec<(KeyId, Place)> = self.places.iter().map(|(id, place)| (*id, *place)).collect();
-        places.sort_unstable_by_key(|(_, place)| place.offset);
-        for some in places.chunks(COPIED) {
-            for (id, place) in some {
-                anew.put(*id, place.version, &self.text(*place)?, place.lost)?;
-            }
-        }
-        anew.commit(mark)?;
-        std::fs::rename(&aside, &self.path)?;
-        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            File::open(folder)?.sync_all()?;
-        }
-        anew.path = std::mem::take(&mut self.path);
-        *self = anew;
-        Ok(())
     }
 
     /// Reads all frames; the reason where the file is damaged, or none of ours.
@@ -329,7 +302,6 @@ impl Disk {
         }
         // Records behind the last mark are known and in force; that position is not theirs.
         (self.end, self.written) = (at, at);
-        self.anew_at = at.max(2 * self.live) + SLACK;
         self.file.set_len(at)?;
         Ok(Ok(()))
     }
@@ -383,22 +355,22 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    fn id(number: u32) -> KeyId {
+    pub(super) fn id(number: u32) -> KeyId {
         format!("mcp_live_{number:016}").parse().unwrap()
     }
 
-    fn mark(number: u64) -> Mark {
+    pub(super) fn mark(number: u64) -> Mark {
         let position = Position { epoch: 1, entry: (number, 2), nonce: 3 };
         Mark { position, ahead: position, seen_ms: 4, identity: 5 }
     }
 
-    fn open(path: &Path) -> Disk {
+    pub(super) fn open(path: &Path) -> Disk {
         let (disk, damage) = Disk::open(path).unwrap();
         assert_eq!(damage, None);
         disk
     }
 
-    fn texts(disk: &Disk) -> BTreeMap<KeyId, String> {
+    pub(super) fn texts(disk: &Disk) -> BTreeMap<KeyId, String> {
         let mut texts = BTreeMap::new();
         disk.each(&mut |id, text| assert!(texts.insert(id, text.to_owned()).is_none())).unwrap();
         assert!(texts.len() <= disk.len());
@@ -436,27 +408,6 @@ mod tests {
             BTreeMap::from([(id(2), "two again".into()), (id(3), String::new()), (id(5), "five".into())]);
         assert_eq!((texts(&disk), disk.mark), (want, Some(mark(3))));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_file_written_anew_holds_the_same() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("replica");
-        let mut disk = open(&path);
-        for round in 0..20_u64 {
-            for number in 0..1_000 {
-                disk.put(id(number), round, &format!("{round} {number}"), false).unwrap();
-            }
-            disk.commit(mark(round)).unwrap();
-        }
-        let (before, size) = (texts(&disk), disk.end);
-        disk.write_anew().unwrap();
-        assert!(disk.end < size / 10 && texts(&disk) == before);
-        disk.remove(id(0)).unwrap();
-        disk.commit(mark(20)).unwrap();
-        drop(disk);
-        let disk = open(&path);
-        assert_eq!((disk.len(), disk.mark), (999, Some(mark(20))));
     }
 
     /// Whatever byte is damaged and wherever the file ends, it opens: with all up to a batch, or
