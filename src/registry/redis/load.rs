@@ -8,7 +8,7 @@ use super::{Fault, Position, Redis};
 use crate::base::{KeyId, bounds};
 
 /// Records of a page; Redis answers one in a few milliseconds.
-const PAGE: usize = 5_000;
+const PAGE: usize = 1_000;
 
 impl Redis {
     /// Hands every record's text to `each`, as a source does.

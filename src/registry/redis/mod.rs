@@ -193,7 +193,7 @@ impl Feed for Redis {
     }
 
     fn changes(&mut self, since: Position) -> Result<Changes, Fault> {
-        let Some((entries, position)) = self.follow(since)? else { return Ok(Changes::Lost) };
+        let Some((entries, position)) = self.follow(since, true)? else { return Ok(Changes::Lost) };
         let mut changes = Vec::with_capacity(entries.len());
         for said in entries {
             match said {

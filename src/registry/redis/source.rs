@@ -54,10 +54,10 @@ pub trait Source: Send {
     /// Notes last uses, as the contract says.
     fn write_used(&mut self, used: &[Used]) -> Result<(), Fault>;
 
-    /// What the feed says after a position and where that ends; `None` where it does not reach
-    /// back, or tells another history.
-    fn follow(&mut self, since: Position) -> Result<Option<(Vec<Said>, Position)>, Fault> {
-        let mut entries = self.after(since.entry, true)?;
+    /// What the feed says after a position and where that ends, `waits` for something to say;
+    /// `None` where it does not reach back, or tells another history.
+    fn follow(&mut self, since: Position, waits: bool) -> Result<Option<(Vec<Said>, Position)>, Fault> {
+        let mut entries = self.after(since.entry, waits)?;
         if entries.is_empty() {
             // A feed without news is that of the same registry with the same end, or another's.
             let end = self.end_now()?;

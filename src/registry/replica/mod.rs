@@ -7,6 +7,7 @@
 //! on the request path.
 
 mod disk;
+mod read;
 #[cfg(test)]
 mod simulation;
 mod sync;
@@ -58,6 +59,8 @@ pub struct Replica<S: Source = Redis> {
     /// Whether what was loaded is in force and not yet synced: a million records take a second, in
     /// which a gateway that starts can serve.
     unsynced: bool,
+    /// Whether a look at the feed waits for changes.
+    waits: bool,
     /// How long the last change took, until it is told.
     delay: Option<Duration>,
     /// The last entry that came by the feed, until it is on the roster.
@@ -111,6 +114,7 @@ impl<S: Source> Replica<S> {
             unconfirmed_ms: None,
             unsynced: false,
             disk_seen_ms: None,
+            waits: false,
             delay: None,
             fresh: None,
             ahead,
@@ -220,7 +224,7 @@ impl<S: Source> Replica<S> {
 
 impl<S: Source> Feed for Replica<S> {
     fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
-        (self.registered, self.unconfirmed_ms) = (None, None);
+        (self.registered, self.unconfirmed_ms, self.waits) = (None, None, false);
         let position = match self.load(each) {
             Ok(position) => position,
             // Once it runs, what is in force stays in force without being handed over again.
@@ -241,7 +245,9 @@ impl<S: Source> Feed for Replica<S> {
         if self.registered.is_none_or(|at| at.elapsed() >= REGISTER) {
             self.register()?;
         }
-        let Some((said, position)) = self.redis.follow(since)? else { return Ok(Changes::Lost) };
+        // The first look shows what came since the load; only the next ones wait for something to come.
+        let waits = std::mem::replace(&mut self.waits, true);
+        let Some((said, position)) = self.redis.follow(since, waits)? else { return Ok(Changes::Lost) };
         let Some(mut changes) = self.merge_said(said, position)? else { return Ok(Changes::Lost) };
         if !self.led_ahead(position, changes.is_empty())? {
             self.disk.roll_back();

@@ -6,6 +6,7 @@ use super::super::contract::{Change, Fault, Loaded, Position, Stored};
 use super::super::merge::{Outcome, meet};
 use super::super::record::{KeyRecord, State};
 use super::super::redis::{Claim, Said, Source};
+use super::read::{self, Read};
 use super::{Replica, brief, unusable};
 use crate::base::KeyId;
 use crate::base::bounds;
@@ -34,7 +35,7 @@ impl<S: Source> Replica<S> {
     /// Follows the feed from the disk's mark to its end.
     fn catch_up(&mut self, mut position: Position) -> Result<Option<Position>, Fault> {
         loop {
-            let Some((said, next)) = self.redis.follow(position)? else { return Ok(None) };
+            let Some((said, next)) = self.redis.follow(position, false)? else { return Ok(None) };
             // What comes while this goes on is followed like any change.
             let all = said.len() < bounds::CHANGES_AT_ONCE;
             if !said.is_empty() && self.merge_said(said, next)?.is_none() {
@@ -59,17 +60,18 @@ impl<S: Source> Replica<S> {
             Some(before) => self.went_back(before, now)?,
             None => false,
         };
+        let first = self.disk.len() == 0;
         let mut seen: HashSet<KeyId, RandomState> =
             HashSet::with_capacity_and_hasher(self.disk.len(), RandomState::default());
         let (mut claims, mut failed) = (Vec::new(), None);
         let Self { redis, disk, .. } = self;
         let mut merged = Merging { disk, claims: &mut claims, went_back };
-        let position = redis.load_texts(&mut |id, text| {
+        let position = read::all(redis, &mut |Read { id, text, entry, version }| {
             // A hash that grows while it is scanned shows some of its fields twice.
-            if failed.is_some() || !seen.insert(id) {
+            let again = if first { merged.disk.is_changing(id) } else { !seen.insert(id) };
+            if failed.is_some() || again {
                 return;
             }
-            let (entry, version) = brief::versioned(id, text);
             match merged.meet(id, text, version) {
                 Ok(None) => each((id, entry)),
                 Ok(Some(in_force)) => each((id, brief::read(id, &in_force))),

@@ -43,6 +43,14 @@ pub(in crate::registry::replica) struct Place {
 }
 
 impl Place {
+    /// Nowhere: what a batch says of a key that it takes out.
+    const NONE: Self = Self { version: 0, offset: u64::MAX, length: 0, crc: 0, lost: false };
+
+    /// Bytes of its frame.
+    fn weight(&self) -> u64 {
+        u64::from(self.length) + (HEAD + 1 + KEY_ID + 8) as u64
+    }
+
     /// Whether the key was purged.
     pub(in crate::registry::replica) fn is_buried(&self) -> bool {
         self.version == u64::MAX && self.length == 0
@@ -64,7 +72,7 @@ pub(in crate::registry::replica) struct Disk {
     batch: Vec<u8>,
     /// Where the batch's gathered bytes will lie.
     written: u64,
-    placed: HashMap<KeyId, Option<Place>, RandomState>,
+    placed: HashMap<KeyId, Place, RandomState>,
     /// Bytes of frames in force.
     live: u64,
     /// The file that is to take this one's place, and the size below which none is begun.
@@ -169,7 +177,7 @@ impl Disk {
             self.frame(&[&[if lost { LOST } else { RECORD }], &id.to_text(), &version.to_le_bytes(), text])?
                 - text.len() as u64;
         let crc = crc32fast::hash(text);
-        self.placed.insert(id, Some(Place { version, offset, length: text.len() as u32, crc, lost }));
+        self.placed.insert(id, Place { version, offset, length: text.len() as u32, crc, lost });
         Ok(())
     }
 
@@ -181,7 +189,7 @@ impl Disk {
     /// Takes a key out with the batch.
     pub(in crate::registry::replica) fn remove(&mut self, id: KeyId) -> io::Result<()> {
         self.frame(&[&[GONE], &id.to_text()])?;
-        self.placed.insert(id, None);
+        self.placed.insert(id, Place::NONE);
         Ok(())
     }
 
@@ -201,10 +209,19 @@ impl Disk {
         let end = self.frame(&[&mark.bytes()])?;
         self.flush()?;
         self.end = end;
+        let mut placed = std::mem::take(&mut self.placed);
+        if self.places.is_empty() && self.anew.is_none() {
+            // All keys of a first start: they are the table.
+            placed.retain(|_, place| *place != Place::NONE);
+            self.live = placed.values().map(Place::weight).sum();
+            self.lost = placed.values().filter(|place| place.lost).count();
+            (self.places, placed) = (placed, HashMap::default());
+        }
         // Growing step by step would be slow beyond measure: the two tables hash alike, so what comes
         // in the order of the one falls into one place of a smaller other.
-        self.places.reserve(self.placed.len());
-        for (id, place) in std::mem::take(&mut self.placed) {
+        self.places.reserve(placed.len());
+        for (id, place) in placed {
+            let place = (place != Place::NONE).then_some(place);
             self.note(id, place);
             // The batch is on the disk, whatever comes of this: a new file that misses a change is none.
             if let Err(error) = self.changed(id, place) {
@@ -266,16 +283,15 @@ impl Disk {
     }
 
     fn note(&mut self, id: KeyId, place: Option<Place>) {
-        let weight = |place: Place| u64::from(place.length) + (HEAD + 1 + KEY_ID + 8) as u64;
         let before = match place {
             Some(place) => {
-                self.live += weight(place);
+                self.live += place.weight();
                 self.lost += usize::from(place.lost);
                 self.places.insert(id, place)
             }
             None => self.places.remove(&id),
         };
-        self.live -= before.map_or(0, weight);
+        self.live -= before.map_or(0, |before| before.weight());
         self.lost -= usize::from(before.is_some_and(|before| before.lost));
     }
 
