@@ -181,7 +181,7 @@ impl Replicas {
         }
         let issued = issued.elapsed();
         let (begun, command) = (Instant::now(), self.revoke_aside(&id, waits));
-        let mut accepted = begun;
+        let mut accepted = None;
         for (number, caller) in callers.iter_mut().enumerate() {
             let refused = |outcome: &Done| outcome.as_ref().is_err_and(|said| said.starts_with("status 401"));
             accepted = accepted.max(until(caller, refused).await.map_err(|said| {
@@ -193,7 +193,7 @@ impl Replicas {
         }
         let revoked = begun.elapsed();
         let command = command.await.map_err(|_| "the command gave no answer".to_owned())??;
-        if self.confirms && waits && accepted > begun + command {
+        if self.confirms && waits && accepted.is_some_and(|at| at > begun + command) {
             return Err("a call was accepted that began after 'key revoke' had returned".to_owned());
         }
         Ok(Change { issued, revoked, command })
@@ -250,10 +250,10 @@ fn target(server: &Server, keys: &Rc<[String]>) -> Done<Target> {
     Ok(Target { address, protocol: Protocol::H1, tls: tls::trusting_nobody()?, keys })
 }
 
-/// Calls until the outcome is the wanted one, and tells when the last call began that was another;
-/// otherwise the last one, in words.
-async fn until(caller: &mut Caller, wanted: impl Fn(&Done) -> bool) -> Done<Instant> {
-    let (mut last, mut other) = (String::new(), Instant::now());
+/// Calls until the outcome is the wanted one, and tells when the last call began that was another, if
+/// one was; otherwise the last one, in words.
+async fn until(caller: &mut Caller, wanted: impl Fn(&Done) -> bool) -> Done<Option<Instant>> {
+    let (mut last, mut other) = (String::new(), None);
     let calls = async {
         loop {
             let begun = Instant::now();
@@ -261,7 +261,7 @@ async fn until(caller: &mut Caller, wanted: impl Fn(&Done) -> bool) -> Done<Inst
             if wanted(&outcome) {
                 return;
             }
-            other = begun;
+            other = Some(begun);
             last = outcome.err().unwrap_or_else(|| "the call was answered".to_owned());
             sleep(ASKED_EVERY).await;
         }
