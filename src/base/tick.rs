@@ -25,6 +25,18 @@ impl Tick {
         Self(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
     }
 
+    /// So long ago; the fixed moment at the earliest.
+    #[must_use]
+    pub fn before(self, ago: Duration) -> Self {
+        Self(self.0.saturating_sub(ago))
+    }
+
+    /// Milliseconds since the fixed moment.
+    #[inline]
+    pub fn ms(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// What is left of a limit that began at this tick: up to 20 ms too much and never too little.
     /// This tick may be behind what it stands for, so that more seems to have passed than has.
     #[inline]

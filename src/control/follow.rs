@@ -4,6 +4,7 @@
 //! When the registry cannot be read, the keys that are known stay in force and it is tried
 //! again; the snapshot's age tells. An unreadable record denies its key.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::publish::Publisher;
 use crate::base::key::random;
-use crate::base::{Clock, KeyId, bounds};
+use crate::base::{Clock, KeyId, Tick, bounds};
 use crate::policy::KeyEntry;
 use crate::policy::keys::Change as KeyChange;
 use crate::registry::{Change, Changes, Fault, Feed, Position, Standing, Stored, Used, key_entry};
@@ -67,7 +68,7 @@ impl Follower {
         clock: Clock,
         pace: Pace,
     ) -> Result<Self, FollowerFault> {
-        let asked_ms = clock.now_ms();
+        let asked = Asked::now(&clock);
         let position = load(registry.as_mut(), &publisher)?;
         let (queue, batches) = sync_channel(bounds::USED_BATCHES);
         let mut follow = Follow {
@@ -82,7 +83,7 @@ impl Follower {
         };
         // Whatever comes of the first look: what was loaded holds from when it was asked for.
         let standing = follow.registry.standing();
-        follow.hold(asked_ms, &standing);
+        follow.hold(asked, &standing);
         match follow.first_look() {
             Err(fault @ Fault::Refused(_)) => return Err(fault.into()),
             Err(fault) => follow.failed(&fault),
@@ -126,6 +127,26 @@ pub struct Pace {
     pub session: Duration,
 }
 
+/// When the registry was asked, by both clocks: that of the wall goes on while the machine sleeps, the
+/// other is not set back.
+#[derive(Clone, Copy)]
+struct Asked {
+    ms: u64,
+    tick: Tick,
+}
+
+impl Asked {
+    fn now(clock: &Clock) -> Self {
+        Self { ms: clock.now_ms(), tick: Tick::now() }
+    }
+
+    /// At a time that is written down: how long ago only the wall clock can say.
+    fn before(ms: u64, clock: &Clock) -> Self {
+        let ago = Duration::from_millis(clock.now_ms().saturating_sub(ms));
+        Self { ms, tick: Tick::now().before(ago) }
+    }
+}
+
 struct Follow {
     registry: Box<dyn Feed>,
     publisher: Publisher,
@@ -144,7 +165,7 @@ impl Follow {
         give_way();
         loop {
             match batches.recv_timeout(self.pause()) {
-                Ok(batch) => self.write_used(&batch),
+                Ok(batch) => self.write_used(batch, batches),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -157,7 +178,7 @@ impl Follow {
 
     /// The first look, which a registry refuses while another gateway of the same name seems to live.
     /// One that crashed and is started anew without its disk is that other itself, for a few seconds.
-    fn first_look(&mut self) -> Result<Option<u64>, Fault> {
+    fn first_look(&mut self) -> Result<Option<Asked>, Fault> {
         let begun = Instant::now();
         loop {
             match self.look() {
@@ -170,9 +191,9 @@ impl Follow {
         }
     }
 
-    /// A look came to its end; where the registry showed all that it has, it was asked at a time, in
-    /// milliseconds since 1970: what it showed is that old, however long the answer took.
-    fn seen(&mut self, asked_ms: Option<u64>) {
+    /// A look came to its end; where the registry showed all that it has, it was asked at a time: what
+    /// it showed is that old, however long the answer took.
+    fn seen(&mut self, asked: Option<Asked>) {
         if self.failing > 0 {
             tracing::info!("registry can be read again");
         }
@@ -181,21 +202,21 @@ impl Follow {
         if let Some(delay) = standing.delay {
             self.metrics.revocation.observe(delay.as_secs_f64());
         }
-        if let Some(asked_ms) = asked_ms {
-            self.hold(asked_ms, &standing);
+        if let Some(asked) = asked {
+            self.hold(asked, &standing);
         }
         self.metrics.registry_lost.store(standing.lost, Ordering::Relaxed);
     }
 
     /// What is known holds from a time on, but for a registry that nobody vouched for: it may be an
     /// old copy, in which a revoked key still lives.
-    fn hold(&self, seen_ms: u64, standing: &Standing) {
+    fn hold(&self, seen: Asked, standing: &Standing) {
         self.metrics.registry_unconfirmed.store(standing.unconfirmed, Ordering::Relaxed);
         if standing.unconfirmed {
             return self.publisher.hold_back();
         }
-        self.metrics.registry_seen_ms.store(seen_ms, Ordering::Relaxed);
-        self.publisher.renew(seen_ms, self.pace.holds);
+        self.metrics.registry_seen_ms.store(seen.ms, Ordering::Relaxed);
+        self.publisher.renew(seen.ms, seen.tick, self.pace.holds);
     }
 
     fn failed(&mut self, fault: &Fault) {
@@ -207,7 +228,7 @@ impl Follow {
         let standing = self.registry.standing();
         // What was handed over came from a disk, and is as old as that says.
         if let Some(seen_ms) = standing.disk_seen_ms {
-            self.hold(seen_ms, &standing);
+            self.hold(Asked::before(seen_ms, &self.clock), &standing);
         }
     }
 
@@ -226,12 +247,12 @@ impl Follow {
 
     /// Publishes what changed. When the registry was asked that showed nothing more, or `None` where
     /// there may be more: a steady stream of changes must not keep the rest waiting.
-    fn look(&mut self) -> Result<Option<u64>, Fault> {
+    fn look(&mut self) -> Result<Option<Asked>, Fault> {
         if Instant::now() >= self.seal_at {
             self.seal();
         }
         loop {
-            let asked_ms = self.clock.now_ms();
+            let asked = Asked::now(&self.clock);
             match self.registry.changes(self.position)? {
                 Changes::Lost => {
                     tracing::warn!("registry's change log does not reach back, loading all keys");
@@ -239,7 +260,7 @@ impl Follow {
                 }
                 Changes::Since(changes, position) if changes.is_empty() => {
                     self.position = position;
-                    return Ok(Some(asked_ms));
+                    return Ok(Some(asked));
                 }
                 Changes::Since(changes, position) => {
                     let all = changes.len() < bounds::CHANGES_AT_ONCE;
@@ -248,7 +269,7 @@ impl Follow {
                     self.position = position;
                     tracing::debug!(changes = changes.len(), "keys changed");
                     if self.registry.waits() {
-                        return Ok(all.then_some(asked_ms));
+                        return Ok(all.then_some(asked));
                     }
                 }
             }
@@ -271,10 +292,18 @@ impl Follow {
         }
     }
 
-    fn write_used(&mut self, batch: &UsedBatch) {
-        if let Err(fault) = self.registry.note_used(batch) {
-            tracing::warn!(%fault, uses = batch.len(), "last uses of keys were not written");
-            self.metrics.used_dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    /// Writes what workers handed over, all of it at once: there are as many workers as cores, and one
+    /// look at the registry for each of their batches would leave most of them waiting.
+    fn write_used(&mut self, first: UsedBatch, more: &Receiver<UsedBatch>) {
+        let mut latest: BTreeMap<KeyId, Used> = BTreeMap::new();
+        for used in std::iter::once(first).chain(more.try_iter().take(bounds::USED_BATCHES)).flatten() {
+            let known = latest.entry(used.id).or_insert(used);
+            (known.at, known.previous_at) = (known.at.max(used.at), known.previous_at.max(used.previous_at));
+        }
+        let together: UsedBatch = latest.into_values().collect();
+        if let Err(fault) = self.registry.note_used(&together) {
+            tracing::warn!(%fault, uses = together.len(), "last uses of keys were not written");
+            self.metrics.used_dropped.fetch_add(together.len() as u64, Ordering::Relaxed);
         }
     }
 }

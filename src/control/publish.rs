@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::compile::compile_cells;
-use crate::base::KeyId;
 use crate::base::digest::Hasher;
+use crate::base::{KeyId, Tick};
 use crate::policy::keys::{Change, Loading};
 use crate::policy::{KeyEntry, Keys, Policy};
 use crate::state::{Sealer, Snapshot, SnapshotCell};
@@ -67,8 +67,8 @@ impl Publisher {
 
     /// The registry was seen at a time, in milliseconds since 1970; what it showed holds for so long,
     /// or for ever.
-    pub fn renew(&self, seen_ms: u64, holds: Option<Duration>) {
-        self.cell.load().fresh.renew(seen_ms, holds);
+    pub fn renew(&self, seen_ms: u64, seen: Tick, holds: Option<Duration>) {
+        self.cell.load().fresh.renew(seen_ms, seen, holds);
     }
 
     /// Nobody knows yet whether what the registry showed is whole: nothing is decided by it.

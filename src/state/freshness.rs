@@ -1,56 +1,71 @@
 //! Until when the keys may be decided by: the last look at the registry and the age that is
-//! allowed.
+//! allowed, by two clocks. The wall's goes on while the machine sleeps, the other is never set back;
+//! whichever says first that it is over is believed.
 //!
-//! One number, written by the control side and read by every request; never a lock.
+//! Two numbers, written by the control side and read by every request; never a lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::base::{Clock, UnixSeconds};
+use crate::base::{Clock, Tick, UnixSeconds};
 
 /// No limit.
 const FOR_EVER: u64 = u64::MAX;
 
-/// How long what is known of the keys holds, in milliseconds since 1970.
+/// How long what is known of the keys holds.
 #[derive(Debug)]
-pub struct Freshness(AtomicU64);
+pub struct Freshness {
+    /// In milliseconds since 1970.
+    until: AtomicU64,
+    /// In milliseconds of ticks.
+    tick: AtomicU64,
+}
 
 impl Default for Freshness {
     /// For ever, until the registry was looked at.
     fn default() -> Self {
-        Self(AtomicU64::new(FOR_EVER))
+        Self { until: AtomicU64::new(FOR_EVER), tick: AtomicU64::new(FOR_EVER) }
     }
 }
 
 impl Freshness {
-    /// The registry was seen at a time, in milliseconds since 1970, and what it showed holds for so
-    /// long; `None` for ever.
-    pub fn renew(&self, seen_ms: u64, holds: Option<Duration>) {
-        let most = |holds: Duration| u64::try_from(holds.as_millis()).unwrap_or(FOR_EVER);
-        let until = holds.map_or(FOR_EVER, |holds| seen_ms.saturating_add(most(holds)));
-        self.0.store(until, Ordering::Relaxed);
+    /// The registry was seen at a time, in milliseconds since 1970 and by the other clock, and what it
+    /// showed holds for so long; `None` for ever.
+    pub fn renew(&self, seen_ms: u64, seen: Tick, holds: Option<Duration>) {
+        let (until, tick) = match holds {
+            Some(holds) => {
+                let most = u64::try_from(holds.as_millis()).unwrap_or(FOR_EVER);
+                (seen_ms.saturating_add(most), seen.ms().saturating_add(most))
+            }
+            None => (FOR_EVER, FOR_EVER),
+        };
+        self.until.store(until, Ordering::Relaxed);
+        self.tick.store(tick, Ordering::Relaxed);
     }
 
     /// Nothing that is known holds, until it is renewed.
     pub fn end(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.until.store(0, Ordering::Relaxed);
     }
 
     /// Whether it holds no more. `now` is the clock's second; only in the last one that holds does
     /// the clock have to say more, which costs a request some 30 ns.
     #[inline]
     pub fn is_over(&self, now: UnixSeconds, clock: &Clock) -> bool {
-        let until = self.0.load(Ordering::Relaxed);
+        let until = self.until.load(Ordering::Relaxed);
+        if until == FOR_EVER {
+            return false;
+        }
         // The clock's second may be one that ended up to 10 ms ago.
         let latest = (u64::from(now.0) + 1) * 1_000 + 10;
-        latest > until && clock.now_ms() > until
+        (latest > until && clock.now_ms() > until) || Tick::now().ms() > self.tick.load(Ordering::Relaxed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Freshness;
-    use crate::base::{Clock, UnixSeconds};
+    use crate::base::{Clock, Tick, UnixSeconds};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
@@ -64,17 +79,30 @@ mod tests {
             hand.store(second, Ordering::Relaxed);
             fresh.is_over(clock.now(), &clock)
         };
-        let at = 1_800_000_000;
+        let (at, tick) = (1_800_000_000, Tick::now());
         assert!(!over(&fresh, u64::from(UnixSeconds::NEVER.0)));
-        fresh.renew(at * 1_000, Some(Duration::from_secs(300)));
+        fresh.renew(at * 1_000, tick, Some(Duration::from_secs(300)));
         assert!(!over(&fresh, at + 299) && !over(&fresh, at + 300));
         assert!(over(&fresh, at + 301));
         // Not for the rest of the second in which it ends.
-        fresh.renew(at * 1_000, Some(Duration::from_millis(299_999)));
+        fresh.renew(at * 1_000, tick, Some(Duration::from_millis(299_999)));
         assert!(!over(&fresh, at + 299) && over(&fresh, at + 300));
-        fresh.renew(at * 1_000, None);
+        fresh.renew(at * 1_000, tick, None);
         assert!(!over(&fresh, u64::from(UnixSeconds::NEVER.0)));
         fresh.end();
         assert!(over(&fresh, at));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_it_hold_no_longer() {
+        let clock = Clock::manual(Arc::new(AtomicU64::new(1_800_000_000)));
+        let fresh = Freshness::default();
+        let ago = |ms| Tick::now().before(Duration::from_millis(ms));
+        let holds = Some(Duration::from_secs(2));
+        // Two seconds went by, and the wall clock shows what it showed.
+        fresh.renew(1_800_000_000_000, ago(1_900), holds);
+        assert!(!fresh.is_over(clock.now(), &clock));
+        fresh.renew(1_800_000_000_000, ago(2_020), holds);
+        assert!(fresh.is_over(clock.now(), &clock));
     }
 }

@@ -18,10 +18,6 @@ use crate::registry::{Fault, Timestamp};
 /// How often the roster is read: a change is applied within milliseconds.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// By how much a replica may decide for longer than its limit after it was last seen: it says once a
-/// second that it is there, and its last look may be a heartbeat later than that.
-const SLACK: Duration = Duration::from_secs(2);
-
 /// How the replicas took a change.
 pub(super) struct Confirmed {
     /// Who has applied it, and after how long.
@@ -91,7 +87,7 @@ pub(super) fn wait(desk: &mut Desk<'_, '_>, wait: &WaitArguments) -> Result<Opti
         let peers = redis.peers()?;
         let took = begun.elapsed();
         let mut missing = Vec::new();
-        for peer in peers.iter().filter(|peer| may_accept(peer)) {
+        for peer in peers.iter().filter(|peer| peer.may_decide()) {
             let theirs = peer.applied.position;
             // A replica that stands further on has applied this too, if it followed this history
             // and not one that a failover ended.
@@ -125,13 +121,8 @@ fn pause() {
     std::thread::sleep(LOOK);
 }
 
-/// Whether a replica may decide by what it knows: until it was not seen for its own limit.
-fn may_accept(peer: &Peer) -> bool {
-    peer.is_live() || peer.applied.max_staleness.is_none_or(|most| peer.seen <= most + SLACK)
-}
-
 fn until(peer: &Peer, now: UnixSeconds) -> Option<UnixSeconds> {
-    peer.applied.max_staleness.map(|most| now.plus((most + SLACK).saturating_sub(peer.seen)))
+    peer.decides_for().map(|left| now.plus(left))
 }
 
 /// Waits for Redis' own replicas, and says whether they have the change.

@@ -15,6 +15,10 @@ use crate::registry::{KeyRecord, Timestamp, Used};
 /// within the hour, or the person who ends the overlap knows of one that seldom calls.
 const QUIET: Duration = Duration::from_secs(3_600);
 
+/// A use so soon after the rotation may be by the old secret, at a gateway that did not know of it yet
+/// or whose clock is ahead.
+const KNOWN: Duration = Duration::from_secs(60);
+
 /// What the uses of both secrets since the rotation say.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Overlap {
@@ -34,7 +38,7 @@ pub(super) enum Overlap {
 pub(super) fn look(record: &KeyRecord, used: Option<&Used>, now: UnixSeconds) -> Option<Overlap> {
     record.previous_until.filter(|until| until.0 > now)?;
     let Some(Timestamp(rotated)) = record.rotated_at else { return Some(Overlap::Unknown) };
-    let last = used.and_then(|used| used.at).filter(|at| *at >= rotated);
+    let last = used.and_then(|used| used.at).filter(|at| *at > rotated.plus(KNOWN));
     // An earlier one is of the secret before the old one.
     let old = used.and_then(|used| used.previous_at).filter(|at| *at >= rotated);
     // The last use of any secret, where it is not the old one's, is the new one's.
@@ -52,10 +56,10 @@ impl Overlap {
     pub(super) fn text(&self) -> String {
         match self {
             Self::CanEnd(since) => format!(
-                "can be ended: the new secret is in use, the old one was not used since {}",
+                "can be ended: the new secret is in use, and no use of the old one was noted since {}",
                 Timestamp(*since)
             ),
-            Self::NewUnused => "not yet to be ended: nobody has used the new secret".into(),
+            Self::NewUnused => "not yet to be ended: no use of the new secret was noted".into(),
             Self::OldUsed(at) => {
                 format!("not yet to be ended: the old secret was used at {}", Timestamp(*at))
             }
@@ -105,6 +109,8 @@ mod tests {
             // Used before the rotation only, and by the secret before the old one.
             (Some(used(ROTATED - 5, 0)), Overlap::NewUnused),
             (Some(used(ROTATED - 5, ROTATED - 50)), Overlap::NewUnused),
+            // By whom, a gateway that did not know of the rotation cannot tell.
+            (Some(used(ROTATED + 30, 0)), Overlap::NewUnused),
             (Some(used(ROTATED + 9_000, ROTATED + 9_000)), Overlap::OldUsed(UnixSeconds(ROTATED + 9_000))),
             // The old secret alone is in use, seldom.
             (Some(used(ROTATED + 100, ROTATED + 100)), Overlap::NewUnused),
@@ -120,7 +126,7 @@ mod tests {
     fn who_seldom_calls_is_given_an_hour() {
         let rotated = format!(r#""rotated_at":"{}","#, Timestamp(UnixSeconds(ROTATED)));
         let record = record(&rotated, r#""2100-01-01T00:00:00Z""#);
-        let used = Used { id: record.key_id, at: Some(UnixSeconds(ROTATED + 5)), previous_at: None };
+        let used = Used { id: record.key_id, at: Some(UnixSeconds(ROTATED + 65)), previous_at: None };
         let at = |second| look(&record, Some(&used), UnixSeconds(second));
         assert_eq!(at(ROTATED + 3_599), Some(Overlap::TooSoon(UnixSeconds(ROTATED))));
         assert_eq!(at(ROTATED + 3_600), Some(Overlap::CanEnd(UnixSeconds(ROTATED))));

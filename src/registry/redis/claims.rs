@@ -114,14 +114,17 @@ impl Redis {
         let live = || peers.iter().filter(|peer| peer.is_live());
         let waiting: Vec<u64> = live().filter_map(|peer| peer.applied.waiting).collect();
         let lost = live().any(|peer| peer.applied.lost > 0);
-        let fresh = u64::from_be_bytes(random()?);
+        let (fresh, nonce) = (u64::from_be_bytes(random()?), u64::from_be_bytes(random()?));
         self.ask(|connection, names| {
             let mut change = redis::pipe();
             change.atomic();
             if lost {
-                let before = feed::end(connection, names)?.epoch.own;
-                let epoch = Epoch { own: fresh, accepted: Some(before) };
+                let before = feed::end(connection, names)?;
+                let epoch = Epoch { own: fresh, accepted: Some(before.epoch.own) };
                 change.set(&names.epoch, epoch.written()).ignore().del(&names.claims).ignore();
+                // Who follows the feed reads the epoch where it says nothing else: among steady changes
+                // that would be never.
+                feed::append_accepted(&mut change, names, (nonce, before.nonce));
             }
             for gone in peers.iter().filter(|peer| !peer.is_live()) {
                 change.hdel(&names.replicas, &gone.name).ignore();

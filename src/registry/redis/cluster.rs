@@ -5,34 +5,50 @@
 //! was learnt from it is asked as well. Nothing learnt here outlives the process.
 
 use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 use redis::{Connection, ErrorKind, RedisResult, ServerErrorKind, Value};
 
 use super::link::first;
-use crate::base::redis::{Node, RedisParams, Topology};
+use crate::base::redis::{Node, RedisParams};
 
 /// Nodes that are remembered, and connections that are kept.
 const NODES: usize = 64;
 const CONNECTIONS: usize = 16;
+/// After how long a node that failed is tried again for what may be lost.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Slots, and the nodes that have them, the primary first.
+type Range = (RangeInclusive<u16>, Vec<Node>);
 
 /// What is known of a Cluster.
 #[derive(Default)]
 pub(super) struct Cluster {
-    /// Slots and the primary that holds them.
-    holders: Vec<(RangeInclusive<u16>, Node)>,
-    /// Every node that was ever named last.
+    /// Slots and who has them.
+    ranges: Vec<Range>,
+    /// Every node that was named last.
     nodes: Vec<Node>,
     others: Vec<(Node, Connection)>,
+    /// When a use of another node failed last.
+    failed: Option<Instant>,
 }
 
 impl Cluster {
-    /// The node that holds a name's slot now, as the first node says that answers.
-    pub(super) fn find(&mut self, params: &RedisParams, name: &str) -> RedisResult<Node> {
-        let slot = self.learn(params, name)?;
-        self.holder(slot).cloned()
+    /// A connection to the node that holds a hash's slot now, as the first node says whose word leads to
+    /// one that serves it: a node may be reached by its clients and by no other node.
+    pub(super) fn connect(&mut self, params: &RedisParams, hash: &str) -> RedisResult<Connection> {
+        let (connection, ranges) = first(&self.candidates(params), |node| {
+            let (slot, ranges) = told(params, node, hash)?;
+            let mut connection = params.primary(holder(&ranges, slot).ok_or_else(nobody)?)?;
+            let _: Option<String> = redis::cmd("HGET").arg(hash).arg("-").query(&mut connection)?;
+            Ok((connection, ranges))
+        })?;
+        self.keep(ranges);
+        Ok(connection)
     }
 
-    /// Does something where a name lies, over a connection of its own.
+    /// Does something where a slot is held, over a connection of its own. `name` is any name. Nothing is
+    /// tried for a while after a failure, since each try may take as long as a node is waited for.
     pub(super) fn ask<T>(
         &mut self,
         params: &RedisParams,
@@ -40,86 +56,102 @@ impl Cluster {
         slot: u16,
         what: impl FnOnce(&mut Connection) -> RedisResult<T>,
     ) -> RedisResult<T> {
-        if self.holders.is_empty() {
-            self.learn(params, name)?;
+        if self.is_failing() {
+            return Err(nobody());
         }
-        let holder = self.holder(slot)?.clone();
+        let done = self.try_ask(params, name, slot, what);
+        if done.is_err() {
+            // A slot that moved, or a node that is gone: who holds what is asked anew.
+            (self.failed, self.ranges, self.others) = (Some(Instant::now()), Vec::new(), Vec::new());
+        }
+        done
+    }
+
+    fn try_ask<T>(
+        &mut self,
+        params: &RedisParams,
+        name: &str,
+        slot: u16,
+        what: impl FnOnce(&mut Connection) -> RedisResult<T>,
+    ) -> RedisResult<T> {
+        self.learn(params, name)?;
+        let holder = holder(&self.ranges, slot).ok_or_else(nobody)?.clone();
         let mut connection = match self.others.iter().position(|(node, _)| *node == holder) {
             Some(place) => self.others.swap_remove(place).1,
             None => params.primary(&holder)?,
         };
-        match what(&mut connection) {
-            Ok(done) => {
-                self.others.truncate(CONNECTIONS - 1);
-                self.others.push((holder, connection));
-                Ok(done)
-            }
-            Err(error) => {
-                // A slot that moved, or a node that is gone: the next use looks again.
-                self.holders.clear();
-                self.others.clear();
-                Err(error)
-            }
-        }
+        let done = what(&mut connection)?;
+        self.others.truncate(CONNECTIONS - 1);
+        self.others.push((holder, connection));
+        Ok(done)
     }
 
-    /// Asks who holds what; the slot of a name.
-    fn learn(&mut self, params: &RedisParams, name: &str) -> RedisResult<u16> {
-        let Topology::Cluster(own) = &params.topology else { return Err(nobody()) };
-        let mut candidates = own.clone();
-        candidates.extend(self.nodes.iter().filter(|node| !own.contains(node)).cloned());
-        let (slot, ranges) = first(&candidates, |node| {
-            let mut asked = params.open(node, true)?;
-            let slot = slot(&mut asked, name)?;
-            let ranges: Vec<Value> = redis::cmd("CLUSTER").arg("SLOTS").query(&mut asked)?;
-            let ranges: Vec<_> = ranges.iter().filter_map(|told| range(told, node)).collect();
-            // A node that was cut off may know of nobody.
-            if ranges.iter().any(|(slots, _)| slots.contains(&slot)) {
-                Ok((slot, ranges))
-            } else {
-                Err(nobody())
-            }
-        })?;
+    /// Asks who holds what, where that is not known.
+    pub(super) fn learn(&mut self, params: &RedisParams, name: &str) -> RedisResult<()> {
+        if self.ranges.is_empty() {
+            let (_, ranges) = first(&self.candidates(params), |node| told(params, node, name))?;
+            self.keep(ranges);
+        }
+        Ok(())
+    }
+
+    /// Who holds a slot, as far as that is known: one node is asked once for all of its own.
+    pub(super) fn holder(&self, slot: u16) -> Option<&Node> {
+        holder(&self.ranges, slot)
+    }
+
+    /// Whether another node failed a moment ago.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failed.is_some_and(|failed| failed.elapsed() < AGAIN)
+    }
+
+    /// The configured nodes, and all that were learnt of.
+    fn candidates(&self, params: &RedisParams) -> Vec<Node> {
+        let own = params.topology.nodes();
+        own.iter().chain(self.nodes.iter().filter(|node| !own.contains(node))).cloned().collect()
+    }
+
+    fn keep(&mut self, ranges: Vec<Range>) {
         let mut nodes: Vec<Node> = Vec::new();
         for node in ranges.iter().flat_map(|(_, nodes)| nodes) {
             if nodes.len() < NODES && !nodes.contains(node) {
                 nodes.push(node.clone());
             }
         }
-        self.nodes = nodes;
-        let holders =
-            ranges.into_iter().filter_map(|(slots, nodes)| Some((slots, nodes.into_iter().next()?)));
-        self.holders = holders.collect();
-        Ok(slot)
-    }
-
-    fn holder(&self, slot: u16) -> RedisResult<&Node> {
-        let found = self.holders.iter().find(|(slots, _)| slots.contains(&slot));
-        found.map(|(_, node)| node).ok_or_else(nobody)
+        (self.nodes, self.ranges) = (nodes, ranges);
     }
 }
 
-/// The slot of a name.
-pub(super) fn slot(connection: &mut Connection, name: &str) -> RedisResult<u16> {
-    redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query(connection)
+/// What a node says of a name's slot, and of who holds what.
+fn told(params: &RedisParams, node: &Node, name: &str) -> RedisResult<(u16, Vec<Range>)> {
+    let mut asked = params.open(node, true)?;
+    let slot = redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query(&mut asked)?;
+    let ranges: Vec<Value> = redis::cmd("CLUSTER").arg("SLOTS").query(&mut asked)?;
+    Ok((slot, ranges.iter().filter_map(|told| range(told, node)).collect()))
+}
+
+fn holder(ranges: &[Range], slot: u16) -> Option<&Node> {
+    ranges.iter().find(|(slots, _)| slots.contains(&slot)).and_then(|(_, nodes)| nodes.first())
 }
 
 fn nobody() -> redis::RedisError {
     let kind = ErrorKind::Server(ServerErrorKind::ClusterDown);
-    (kind, "no node of the cluster holds the registry's slot").into()
+    (kind, "no node of the cluster holds the slot").into()
 }
 
 /// Slots and their nodes, the primary first: `[first, last, [host, port, …], …]`. An empty host is
 /// the node that was asked.
-fn range(told: &Value, asked: &Node) -> Option<(RangeInclusive<u16>, Vec<Node>)> {
+fn range(told: &Value, asked: &Node) -> Option<Range> {
     let Value::Array(parts) = told else { return None };
     let number = |at: usize| parts.get(at).and_then(|part| redis::from_redis_value_ref::<u16>(part).ok());
     let slots = number(0)?..=number(1)?;
     let node = |part: &Value| {
         let Value::Array(part) = part else { return None };
-        let host: String = redis::from_redis_value_ref(part.first()?).ok()?;
+        // Nil where the node does not know by what name it is reached.
+        let host: Option<String> = redis::from_redis_value_ref(part.first()?).ok()?;
         let port = redis::from_redis_value_ref(part.get(1)?).ok()?;
-        Some(Node { host: if host.is_empty() { asked.host.clone() } else { host }, port })
+        let host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| asked.host.clone());
+        Some(Node { host, port })
     };
     Some((slots, parts.get(2..)?.iter().filter_map(node).collect()))
 }
@@ -139,6 +171,9 @@ mod tests {
         assert!(slots.contains(&5_460) && !slots.contains(&5_461));
         let shown: Vec<String> = nodes.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["10.0.0.1:7000", "10.0.0.2:7001"]);
+        let unnamed = Value::Array(vec![Value::Nil, Value::Int(7_000)]);
+        let told = Value::Array(vec![Value::Int(0), Value::Int(1), unnamed, node("10.0.0.2", 7_001)]);
+        assert_eq!(range(&told, &asked).unwrap().1[0].to_string(), "10.0.0.1:7000");
         assert!(range(&Value::Array(vec![Value::Int(0)]), &asked).is_none());
         assert!(range(&Value::Nil, &asked).is_none());
     }

@@ -21,6 +21,8 @@ const RECORD: &str = "record";
 const VERSION: &str = "version";
 const ENTRY: &str = "entry";
 const PREV: &str = "prev";
+/// The registry was accepted as it is.
+const ACCEPTED: &str = "accepted";
 const PURGED: &str = "purged";
 
 /// What one entry says.
@@ -77,6 +79,22 @@ pub(super) fn append(
         (Some(json), Some(record)) => entry.arg(VERSION).arg(record.version).arg(RECORD).arg(json),
         _ => entry.arg(PURGED).arg(1),
     };
+}
+
+/// Adds an entry that names no key: who reads it looks at everything again. Where a change comes in
+/// between, its chain breaks, which leads to the same.
+pub(super) fn append_accepted(transaction: &mut redis::Pipeline, names: &Names, link: (u64, u64)) {
+    let entry = transaction.cmd("XADD").arg(&names.feed).arg("MAXLEN").arg("~").arg(bounds::CHANGES_KEPT);
+    entry
+        .arg("*")
+        .arg(ACCEPTED)
+        .arg(1)
+        .arg(ENTRY)
+        .arg(written(link.0))
+        .arg(PREV)
+        .arg(written(link.1))
+        .ignore();
+    transaction.set(&names.head, written(link.0)).ignore();
 }
 
 /// Where the feed ends now, from one transaction: epoch, last entry and its nonce.

@@ -34,21 +34,21 @@ impl RedisParams {
     pub(super) fn connect(&self, name: &str, cluster: &mut Cluster) -> RedisResult<Connection> {
         match &self.topology {
             Topology::Standalone(node) => self.primary(node),
-            Topology::Sentinel { master, nodes } => {
-                let named: Option<(String, u16)> = first(nodes, |sentinel| {
-                    let mut asked = self.open(sentinel, false)?;
-                    redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master).query(&mut asked)
-                })?;
+            Topology::Sentinel { master, nodes } => first(nodes, |sentinel| {
+                let mut asked = self.open(sentinel, false)?;
+                let named: Option<(String, u16)> =
+                    redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master).query(&mut asked)?;
                 let (host, port) = named.ok_or_else(|| {
                     redis::RedisError::from((
                         redis::ErrorKind::InvalidClientConfig,
-                        "the sentinels know no primary of this name",
+                        "the sentinel knows no primary of this name",
                         master.clone(),
                     ))
                 })?;
+                // One that was cut off names a primary that is none any more.
                 self.primary(&Node { host, port })
-            }
-            Topology::Cluster(_) => self.primary(&cluster.find(self, name)?),
+            }),
+            Topology::Cluster(_) => cluster.connect(self, name),
         }
     }
 

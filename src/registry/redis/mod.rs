@@ -17,6 +17,7 @@ mod source;
 mod used;
 mod write;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::{Connection, RedisError, RedisResult};
@@ -42,6 +43,8 @@ pub struct Redis {
     link: Option<Connection>,
     /// What is known of the Cluster, where it is one.
     cluster: Cluster,
+    /// Slots of the hashes of last uses in it.
+    slots: HashMap<String, u16>,
     /// Connections opened so far: a watch holds on one of them only.
     opened: u64,
     /// How long a look at the feed waits.
@@ -59,6 +62,7 @@ impl Redis {
             names,
             link: None,
             cluster: Cluster::default(),
+            slots: HashMap::new(),
             opened: 0,
             wait: Duration::ZERO,
             written: None,
@@ -104,6 +108,8 @@ impl Redis {
         let kind = error.kind();
         if kind == ErrorKind::Io
             || kind == ErrorKind::Parse
+            // A primary that was cut off from its replicas, which may have one of their own by now.
+            || error.code() == Some("NOREPLICAS")
             || elsewhere.into_iter().any(|server| kind == ErrorKind::Server(server))
         {
             self.link = None;
@@ -169,8 +175,12 @@ impl Source for Redis {
         Self::peers(self)
     }
 
-    fn sign_off(&mut self, name: &str) -> Result<(), Fault> {
-        Self::sign_off(self, name)
+    fn sign_off(&mut self, name: &str, identity: u64) -> Result<(), Fault> {
+        Self::sign_off(self, name, identity)
+    }
+
+    fn connection(&self) -> u64 {
+        self.opened
     }
 
     fn sealing(

@@ -14,6 +14,12 @@ use super::{Fault, Position, Redis};
 
 /// How long after it was last seen a replica counts as alive. It says so four times in that time.
 pub(super) const LIVE: Duration = Duration::from_secs(4);
+/// By how much a replica may decide for longer than its limit after it was last seen: it says once a
+/// second that it is there, and its last look may have begun just before the next time, and taken as
+/// long as Redis is waited for.
+const SLACK: Duration = Duration::from_secs(5);
+/// Gateways of one name that are remembered beside the one that has it.
+const NAMESAKES: usize = 16;
 /// Longest name of a replica.
 const NAME_BYTES: usize = 128;
 
@@ -41,9 +47,21 @@ pub struct Peer {
     pub applied: Applied,
     /// How long ago it was last seen.
     pub seen: Duration,
+    /// The same as it said it, in milliseconds since 1970 by the registry's clock.
+    pub seen_ms: u64,
 }
 
 impl Peer {
+    /// Whether it may decide by what it knows: until it was not seen for its own limit.
+    pub fn may_decide(&self) -> bool {
+        self.is_live() || self.decides_for().is_none_or(|left| !left.is_zero())
+    }
+
+    /// How much longer it may; `None` without end.
+    pub fn decides_for(&self) -> Option<Duration> {
+        self.applied.max_staleness.map(|most| (most + SLACK).saturating_sub(self.seen))
+    }
+
     /// Whether it is waited for.
     pub fn is_live(&self) -> bool {
         self.seen <= LIVE
@@ -75,11 +93,16 @@ impl Redis {
             let known: Option<String> = connection.hget(&names.replicas, &name)?;
             Ok((known, now_ms(connection)?))
         })?;
-        let other = known.and_then(|line| read(name.clone(), &line, now));
-        if other.is_some_and(|other| other.is_live() && other.applied.identity != applied.identity) {
-            return Err(Fault::Refused(format!(
-                "another gateway is called {name:?}; give each a name of its own in registry.replica"
-            )));
+        let other = known.as_ref().and_then(|line| read(name.clone(), line, now));
+        if let (Some(line), Some(other)) =
+            (known, other.filter(|other| other.applied.identity != applied.identity))
+        {
+            if other.is_live() {
+                return Err(Fault::Refused(format!(
+                    "another gateway is called {name:?}; give each a name of its own in registry.replica"
+                )));
+            }
+            self.keep_namesake(&name, &other, &line)?;
         }
         let line = Line {
             epoch: written(applied.position.epoch),
@@ -106,9 +129,34 @@ impl Redis {
         })
     }
 
-    /// Takes a replica that stops on purpose off the roster.
-    pub fn sign_off(&mut self, name: &str) -> Result<(), Fault> {
-        self.ask(|connection, names| connection.hdel(&names.replicas, name))
+    /// A gateway takes the name of another that was not seen for a while. Where that may only be cut off
+    /// from Redis, it stays on the roster, under its name and what tells it apart.
+    fn keep_namesake(&mut self, name: &str, other: &Peer, line: &str) -> Result<(), Fault> {
+        let prefix = format!("{name}~");
+        let mut others: Vec<Peer> =
+            self.peers()?.into_iter().filter(|peer| peer.name.starts_with(&prefix)).collect();
+        others.sort_by_key(|peer| peer.seen);
+        let (kept, mut gone): (Vec<Peer>, Vec<Peer>) = others.into_iter().partition(Peer::may_decide);
+        gone.extend(kept.into_iter().skip(NAMESAKES - 1));
+        let place = format!("{prefix}{}", written(other.applied.identity));
+        self.ask(|connection, names| {
+            for peer in &gone {
+                connection.hdel::<_, _, ()>(&names.replicas, &peer.name)?;
+            }
+            if other.may_decide() { connection.hset(&names.replicas, place, line) } else { Ok(()) }
+        })
+    }
+
+    /// Takes a replica that stops on purpose off the roster; not another of its name.
+    pub fn sign_off(&mut self, name: &str, identity: u64) -> Result<(), Fault> {
+        self.ask(|connection, names| {
+            let line: Option<String> = connection.hget(&names.replicas, name)?;
+            let own = line.and_then(|line| read(name.to_owned(), &line, 0));
+            match own.filter(|peer| peer.applied.identity == identity) {
+                Some(_) => connection.hdel(&names.replicas, name),
+                None => Ok(()),
+            }
+        })
     }
 
     /// All replicas, by name, those that are gone too: until when they decide by what they know, only
@@ -174,5 +222,5 @@ fn read(name: String, line: &str, now_ms: u64) -> Option<Peer> {
         waiting: line.waiting.as_deref().and_then(number),
         identity: number(&line.identity).unwrap_or(0),
     };
-    Some(Peer { name, applied, seen })
+    Some(Peer { name, applied, seen, seen_ms: line.seen_ms })
 }

@@ -41,7 +41,10 @@ pub trait Source: Send {
     fn peers(&mut self) -> Result<Vec<Peer>, Fault>;
 
     /// Takes a replica that stops on purpose off the roster.
-    fn sign_off(&mut self, name: &str) -> Result<(), Fault>;
+    fn sign_off(&mut self, name: &str, identity: u64) -> Result<(), Fault>;
+
+    /// Which connection it is: another one may lead to another server.
+    fn connection(&self) -> u64;
 
     /// The sealing keys, as the contract says.
     fn sealing(

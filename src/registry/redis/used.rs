@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 
 use redis::{Connection, RedisResult};
 
-use super::cluster::slot;
 use super::names::{Names, USED_HASHES};
 use super::{Fault, Redis, reason};
-use crate::base::redis::Topology;
+use crate::base::redis::{Node, Topology};
 use crate::base::{KeyId, UnixSeconds};
 use crate::registry::contract::Used;
 
@@ -27,24 +26,60 @@ for i = 1, #ARGV, 3 do
 end
 ";
 
+/// A hash, and what belongs into it.
+type Uses<'u> = (String, Vec<&'u Used>);
+
 impl Redis {
+    /// All that one node holds is written in one go. What fails does not keep the rest.
     pub(super) fn write_used(&mut self, used: &[Used]) -> Result<(), Fault> {
         let mut hashes: BTreeMap<String, Vec<&Used>> = BTreeMap::new();
         for one in used {
             hashes.entry(self.names.used(one.id)).or_default().push(one);
         }
-        for (hash, used) in hashes {
-            self.at(&hash, |connection, _| {
-                let mut command = redis::cmd("EVAL");
-                command.arg(NOTE).arg(1).arg(&hash);
-                for one in &used {
-                    let seconds = |time: Option<UnixSeconds>| time.map_or(0, |time| time.0);
-                    command.arg(&one.id.to_text()[..]).arg(seconds(one.at)).arg(seconds(one.previous_at));
-                }
-                command.exec(connection)
-            })?;
+        let hashes: Vec<Uses<'_>> = hashes.into_iter().collect();
+        if !matches!(self.params.topology, Topology::Cluster(_)) {
+            return self.ask(|connection, _| noted(&hashes).exec(connection));
         }
-        Ok(())
+        let mut done = Ok(());
+        for together in self.by_holder(hashes)? {
+            let Some((hash, _)) = together.first() else { continue };
+            let wrote = self.at(hash, |connection, _| noted(&together).exec(connection));
+            done = done.and(wrote);
+        }
+        done
+    }
+
+    /// Hashes in groups that lie on one node, as far as that is known.
+    fn by_holder<'u>(&mut self, hashes: Vec<Uses<'u>>) -> Result<Vec<Vec<Uses<'u>>>, Fault> {
+        if self.cluster.is_failing() {
+            return Err(self.fault("another node of the cluster did not answer a moment ago"));
+        }
+        let learnt = self.cluster.learn(&self.params, &self.names.keys);
+        learnt.map_err(|error| self.fault(&reason(&error)))?;
+        let mut groups: Vec<(Option<Node>, Vec<Uses<'u>>)> = Vec::new();
+        for (hash, value) in hashes {
+            let slot = self.slot(&hash)?;
+            let holder = self.cluster.holder(slot);
+            match groups.iter_mut().find(|(known, _)| known.as_ref() == holder) {
+                Some((_, group)) => group.push((hash, value)),
+                None => groups.push((holder.cloned(), vec![(hash, value)])),
+            }
+        }
+        Ok(groups.into_iter().map(|(_, group)| group).collect())
+    }
+
+    /// The slot of a hash, which never changes: all are asked for at once, and once.
+    fn slot(&mut self, hash: &str) -> Result<u16, Fault> {
+        if self.slots.is_empty() {
+            let all: Vec<String> = (0..USED_HASHES).map(|number| self.names.used_hash(number)).collect();
+            let mut asked = redis::pipe();
+            for hash in &all {
+                asked.cmd("CLUSTER").arg("KEYSLOT").arg(hash);
+            }
+            let slots: Vec<u16> = self.ask(|connection, _| asked.query(connection))?;
+            self.slots = all.into_iter().zip(slots).collect();
+        }
+        self.slots.get(hash).copied().ok_or_else(|| self.fault("there is no such hash of last uses"))
     }
 
     pub(super) fn read_used(&mut self, id: Option<KeyId>) -> Result<Vec<Used>, Fault> {
@@ -84,11 +119,23 @@ impl Redis {
         if !matches!(self.params.topology, Topology::Cluster(_)) {
             return self.ask(what);
         }
-        let slot = self.ask(|connection, _| slot(connection, hash))?;
+        let slot = self.slot(hash)?;
         let names = &self.names;
         let done = self.cluster.ask(&self.params, hash, slot, |connection| what(connection, names));
         done.map_err(|error| self.fault(&reason(&error)))
     }
+}
+
+fn noted(hashes: &[Uses<'_>]) -> redis::Pipeline {
+    let mut pipe = redis::pipe();
+    for (hash, used) in hashes {
+        let command = pipe.cmd("EVAL").arg(NOTE).arg(1).arg(hash);
+        for one in used {
+            let seconds = |time: Option<UnixSeconds>| time.map_or(0, |time| time.0);
+            command.arg(&one.id.to_text()[..]).arg(seconds(one.at)).arg(seconds(one.previous_at));
+        }
+    }
+    pipe
 }
 
 fn read(id: KeyId, times: &str) -> Option<Used> {

@@ -12,6 +12,7 @@ mod read;
 mod simulation;
 mod sync;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,9 @@ const REGISTER: Duration = Duration::from_secs(1);
 /// How often the time at which the registry was last seen is put on the disk, and what it has lost is
 /// claimed again: claims are lost as anything else may be.
 const MARK: Duration = Duration::from_secs(30);
+
+/// By how much the clock may have been set back while a replica was stopped.
+const AHEAD: Duration = Duration::from_secs(60);
 
 /// What a replica is told of itself.
 #[derive(Clone, Debug)]
@@ -54,8 +58,9 @@ pub struct Replica<S: Source = Redis> {
     /// When the last mark was put on the disk, in milliseconds since 1970.
     marked_ms: u64,
     confirmed: bool,
-    /// When this replica first said on the roster that it waits to be confirmed, by Redis' clock.
-    unconfirmed_ms: Option<u64>,
+    /// What the roster said when this replica first looked, and over which connection: when each was
+    /// last seen.
+    heard: Option<(u64, BTreeMap<String, u64>)>,
     /// Whether what was loaded is in force and not yet synced: a million records take a second, in
     /// which a gateway that starts can serve.
     unsynced: bool,
@@ -111,7 +116,7 @@ impl<S: Source> Replica<S> {
             registered: None,
             marked_ms,
             confirmed,
-            unconfirmed_ms: None,
+            heard: None,
             unsynced: false,
             disk_seen_ms: None,
             waits: false,
@@ -146,7 +151,13 @@ impl<S: Source> Replica<S> {
     /// What is on the disk, while Redis cannot be reached.
     fn take_disk(&mut self, why: Fault, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
         let Some(mark) = self.disk.mark.filter(|mark| mark.seen_ms > 0) else { return Err(why) };
-        let age = Duration::from_millis(self.params.clock.now_ms().saturating_sub(mark.seen_ms));
+        let now_ms = self.params.clock.now_ms();
+        if self.params.max_staleness.is_some() && mark.seen_ms > now_ms + AHEAD.as_millis() as u64 {
+            return Err(Fault::Refused(format!(
+                "{why}, and how old what is on this replica's disk is cannot be told: it is of a time to come, so the clock was set back"
+            )));
+        }
+        let age = Duration::from_millis(now_ms.saturating_sub(mark.seen_ms));
         if self.params.max_staleness.is_some_and(|most| age > most) {
             return Err(Fault::Refused(format!(
                 "{why}, and what is on this replica's disk is {} old, more than registry.max_staleness",
@@ -176,28 +187,35 @@ impl<S: Source> Replica<S> {
             waiting: (!self.confirmed).then_some(self.run),
             identity: self.identity,
         };
+        let asked = Instant::now();
         let (confirmed, now_ms) = self.redis.register(&self.params.name, &applied)?;
         if let Some((made_ms, _)) = self.fresh.take() {
             // Both times are Redis' own.
             self.delay = Some(Duration::from_millis(now_ms.saturating_sub(made_ms)));
         }
-        let since_ms = *self.unconfirmed_ms.get_or_insert(now_ms);
-        if !self.confirmed && (confirmed || self.vouched(position, since_ms, now_ms)?) {
+        if !self.confirmed && (confirmed || self.vouched(position)?) {
             tracing::info!("registry is confirmed");
             self.confirmed = true;
             self.commit(position)?;
         }
-        self.registered = Some(Instant::now());
+        self.registered = Some(asked);
         Ok(())
     }
 
     /// Whether another replica follows the very history that this one read from Redis, and none on
     /// the roster knows another or a longer one. The roster may be as old as the rest: after a failover
-    /// it shows replicas as they were before. So only what a replica said there since this one first
-    /// said something counts for it; that is `since_ms`, by Redis' clock, as `now_ms` is.
-    fn vouched(&mut self, position: Position, since_ms: u64, now_ms: u64) -> Result<bool, Fault> {
+    /// it shows replicas as they were before. So only what a replica says there after this one has
+    /// looked, over one connection, counts for it; no clock is asked.
+    fn vouched(&mut self, position: Position) -> Result<bool, Fault> {
+        let peers = self.redis.peers()?;
+        let connection = self.redis.connection();
+        let Some((_, heard)) = self.heard.as_ref().filter(|(over, _)| *over == connection) else {
+            let heard = peers.into_iter().map(|peer| (peer.name, peer.seen_ms)).collect();
+            self.heard = Some((connection, heard));
+            return Ok(false);
+        };
         let mut vouched = false;
-        for peer in self.redis.peers()? {
+        for peer in peers {
             if peer.name == self.params.name || peer.applied.waiting.is_some() {
                 continue;
             }
@@ -205,8 +223,7 @@ impl<S: Source> Replica<S> {
             if peer.applied.lost > 0 || theirs.epoch != position.epoch || theirs.entry > position.entry {
                 return Ok(false);
             }
-            let said_ms = now_ms.saturating_sub(peer.seen.as_millis() as u64);
-            if said_ms > since_ms {
+            if heard.get(&peer.name) != Some(&peer.seen_ms) {
                 let found = self.redis.up_to(theirs.entry)?;
                 let follows = found.is_some_and(|entry| {
                     entry.id == theirs.entry && entry.link.is_some_and(|(nonce, _)| nonce == theirs.nonce)
@@ -224,8 +241,13 @@ impl<S: Source> Replica<S> {
 
 impl<S: Source> Feed for Replica<S> {
     fn entries(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
-        (self.registered, self.unconfirmed_ms, self.waits) = (None, None, false);
-        let position = match self.load(each) {
+        (self.registered, self.heard, self.waits) = (None, None, false);
+        let loaded = self.load(each);
+        if loaded.is_err() {
+            // Half a batch is none.
+            self.disk.roll_back();
+        }
+        let position = match loaded {
             Ok(position) => position,
             // Once it runs, what is in force stays in force without being handed over again.
             Err(fault @ Fault::Unavailable { .. }) if self.applied.is_none() => {
@@ -238,41 +260,12 @@ impl<S: Source> Feed for Replica<S> {
     }
 
     fn changes(&mut self, since: Position) -> Result<Changes, Fault> {
-        if self.unsynced && self.registered.is_some() {
-            self.disk.sync().map_err(|error| unusable(&self.params.path, &error))?;
-            (self.unsynced, self.registered) = (false, None);
-        }
-        if self.registered.is_none_or(|at| at.elapsed() >= REGISTER) {
-            self.register()?;
-        }
-        // The first look shows what came since the load; only the next ones wait for something to come.
-        let waits = std::mem::replace(&mut self.waits, true);
-        let Some((said, position)) = self.redis.follow(since, waits)? else { return Ok(Changes::Lost) };
-        let Some(mut changes) = self.merge_said(said, position)? else { return Ok(Changes::Lost) };
-        if !self.led_ahead(position, changes.is_empty())? {
+        let changes = self.look(since);
+        if !matches!(changes, Ok(Changes::Since(..))) {
+            // Half a batch is none: what is staged of it may be of a history that has ended.
             self.disk.roll_back();
-            return Ok(Changes::Lost);
         }
-        let since_mark = self.params.clock.now_ms().saturating_sub(self.marked_ms);
-        let due = Duration::from_millis(since_mark) >= MARK;
-        if due {
-            match self.claim_again() {
-                Ok(again) => changes.extend(again),
-                Err(fault) => {
-                    self.disk.roll_back();
-                    return Err(fault);
-                }
-            }
-        }
-        if due || !changes.is_empty() {
-            self.commit(position)?;
-        }
-        self.disk.tidy();
-        self.disk_seen_ms = None;
-        if position != since {
-            (self.applied, self.registered, self.fresh) = (Some(position), None, Some(position.entry));
-        }
-        Ok(Changes::Since(changes, position))
+        changes
     }
 
     fn sealing_keys(
@@ -302,10 +295,44 @@ impl<S: Source> Feed for Replica<S> {
     }
 }
 
+impl<S: Source> Replica<S> {
+    /// One look at the feed.
+    fn look(&mut self, since: Position) -> Result<Changes, Fault> {
+        if self.unsynced && self.registered.is_some() {
+            self.disk.sync().map_err(|error| unusable(&self.params.path, &error))?;
+            (self.unsynced, self.registered) = (false, None);
+        }
+        if self.registered.is_none_or(|at| at.elapsed() >= REGISTER) {
+            self.register()?;
+        }
+        // The first look shows what came since the load; only the next ones wait for something to come.
+        let waits = std::mem::replace(&mut self.waits, true);
+        let Some((said, position)) = self.redis.follow(since, waits)? else { return Ok(Changes::Lost) };
+        let Some(mut changes) = self.merge_said(said, position)? else { return Ok(Changes::Lost) };
+        if !self.led_ahead(position, changes.is_empty())? {
+            return Ok(Changes::Lost);
+        }
+        let since_mark = self.params.clock.now_ms().saturating_sub(self.marked_ms);
+        let due = Duration::from_millis(since_mark) >= MARK;
+        if due {
+            changes.extend(self.claim_again()?);
+        }
+        if due || !changes.is_empty() {
+            self.commit(position)?;
+        }
+        self.disk.tidy();
+        self.disk_seen_ms = None;
+        if position != since {
+            (self.applied, self.registered, self.fresh) = (Some(position), None, Some(position.entry));
+        }
+        Ok(Changes::Since(changes, position))
+    }
+}
+
 impl<S: Source> Drop for Replica<S> {
     fn drop(&mut self) {
         // A replica that stops on purpose is not waited for; one that crashed is, for a while.
-        let _ = self.redis.sign_off(&self.params.name);
+        let _ = self.redis.sign_off(&self.params.name, self.identity);
     }
 }
 

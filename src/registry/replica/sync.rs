@@ -6,6 +6,7 @@ use super::super::contract::{Change, Fault, Loaded, Position, Stored};
 use super::super::merge::{Outcome, meet};
 use super::super::record::{KeyRecord, State};
 use super::super::redis::{Claim, Said, Source};
+use super::disk::Place;
 use super::read::{self, Read};
 use super::{Replica, brief, unusable};
 use crate::base::KeyId;
@@ -17,7 +18,10 @@ impl<S: Source> Replica<S> {
     /// far; else from Redis and the disk.
     pub(super) fn load(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
         let epoch = self.redis.end_now()?.epoch;
-        if self.disk.mark.is_some_and(|mark| epoch.accepted == Some(mark.position.epoch)) {
+        // An old copy in which a registry was once accepted is no new word.
+        let accepted = self.disk.mark.is_some_and(|mark| epoch.accepted == Some(mark.position.epoch))
+            && !self.disk.has_followed(epoch.own);
+        if accepted {
             tracing::warn!(
                 keys = self.disk.len(),
                 "registry was accepted as it is, giving up what this replica knew"
@@ -55,6 +59,7 @@ impl<S: Source> Replica<S> {
 
     /// Reads all of Redis and merges it with the disk.
     fn load_all(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<Position, Fault> {
+        self.disk.roll_back();
         let now = self.redis.end_now()?.position();
         let went_back = match self.ahead.or(self.disk.mark.map(|mark| mark.position)) {
             Some(before) => self.went_back(before, now)?,
@@ -140,8 +145,8 @@ impl<S: Source> Replica<S> {
     }
 
     /// Keys that only the disk knows. Of a registry that went back they are what it lost; of one
-    /// that is ahead of this replica by more than its feed holds they may have been purged, and
-    /// a purged key was revoked.
+    /// that is ahead of this replica by more than its feed holds they were purged, and a purged key was
+    /// revoked: it stays denied, also where an old copy should show it again.
     fn keep_lost(
         &mut self,
         went_back: bool,
@@ -151,11 +156,18 @@ impl<S: Source> Replica<S> {
     ) -> Result<(), Fault> {
         let unseen: Vec<KeyId> = self.disk.keys().filter(|id| !seen.contains(id)).collect();
         for id in unseen {
-            let Some(place) = self.disk.place(id).filter(|place| !place.is_buried()) else { continue };
+            let Some(place) = self.disk.place(id) else { continue };
+            if place.is_buried() {
+                // The registry has it no more, as it should be.
+                if place.lost {
+                    self.disk.bury(id, false).map_err(|error| self.failed(&error))?;
+                }
+                continue;
+            }
             let text = self.disk.text(place).map_err(|error| self.failed(&error))?;
             let active = KeyRecord::parse(&text).is_ok_and(|record| record.status == State::Active);
             if active && !went_back && !place.lost {
-                self.disk.remove(id).map_err(|error| self.failed(&error))?;
+                self.disk.bury(id, false).map_err(|error| self.failed(&error))?;
                 continue;
             }
             each((id, brief::read(id, &text)));
@@ -207,7 +219,7 @@ impl<S: Source> Replica<S> {
             Said::Put(id, text) => (id, Some(text)),
             Said::Unclear(id) => (id, None),
             Said::Gone(id) => {
-                self.disk.bury(id).map_err(|error| self.failed(&error))?;
+                self.disk.bury(id, false).map_err(|error| self.failed(&error))?;
                 return Ok(Some(Change::Gone(id)));
             }
             Said::Nothing => return Ok(None),
@@ -275,6 +287,8 @@ impl<S: Source> Replica<S> {
             if let Some(now) = self.read_ahead(id)? {
                 // Claims by itself what is still lost.
                 changes.push(self.met(id, now)?);
+            } else if place.is_buried() {
+                self.disk.bury(id, false).map_err(|error| unusable(&self.params.path, &error))?;
             } else {
                 let record = self.disk.text(place).map_err(|error| unusable(&self.params.path, &error))?;
                 claims.push(Claim { id, record });
@@ -298,6 +312,22 @@ struct Merging<'a> {
 }
 
 impl Merging<'_> {
+    /// A key that was purged is denied for good. A registry that shows it in force has gone back: what
+    /// others are to know of it is that it was revoked.
+    fn meet_buried(&mut self, id: KeyId, place: Place, theirs: &str) -> std::io::Result<Option<String>> {
+        let active = |record: &KeyRecord| record.key_id == id && record.status == State::Active;
+        let back = KeyRecord::parse(theirs).ok().filter(active);
+        if place.lost != back.is_some() {
+            self.disk.bury(id, back.is_some())?;
+        }
+        if let Some(record) = back {
+            let (previous_hash, previous_until) = (None, None);
+            let revoked = KeyRecord { status: State::Revoked, previous_hash, previous_until, ..record };
+            self.claims.push(Claim { id, record: revoked.to_json() });
+        }
+        Ok(Some(String::new()))
+    }
+
     /// A record of the registry meets the replica's; the text that is in force, where it is not
     /// the registry's. `version` is that of the registry's record; 0 where it cannot be read.
     fn meet(&mut self, id: KeyId, theirs: &str, version: u64) -> std::io::Result<Option<String>> {
@@ -306,6 +336,9 @@ impl Merging<'_> {
             self.disk.put(id, version, theirs, false)?;
             return Ok(None);
         };
+        if place.is_buried() {
+            return self.meet_buried(id, place, theirs);
+        }
         if place.holds(theirs) {
             // The registry may have it again.
             let again = if place.lost { self.disk.put(id, place.version, theirs, false) } else { Ok(()) };

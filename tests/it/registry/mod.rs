@@ -116,6 +116,21 @@ fn nothing_that_was_taken_away_comes_back() {
 }
 
 #[test]
+fn a_purged_key_does_not_come_back_from_an_old_copy() {
+    lost::purged();
+}
+
+#[test]
+fn an_old_copy_of_an_accepted_registry_is_not_accepted() {
+    lost::accepted_once();
+}
+
+#[test]
+fn a_gateway_that_is_cut_off_is_named_though_another_took_its_name() {
+    replicas::namesake();
+}
+
+#[test]
 fn what_was_lost_is_restored_or_accepted() {
     lost::restored_or_accepted();
 }

@@ -143,7 +143,10 @@ pub(super) fn tls_and_users() {
         .unwrap();
     gateway.claim("one", &[]).unwrap();
     assert_eq!(gateway.peers().unwrap().len(), 1);
-    gateway.sign_off("one").unwrap();
+    gateway.sign_off("one", 2).unwrap();
+    assert_eq!(gateway.peers().unwrap().len(), 1, "another of that name");
+    gateway.sign_off("one", 1).unwrap();
+    assert!(gateway.peers().unwrap().is_empty());
     // What it may not: write a key, the feed, another registry's names.
     let refused = issue(&mut gateway).unwrap_err().to_string();
     assert!(refused.contains("lacks a right"), "{refused}");
@@ -202,6 +205,29 @@ pub(super) fn cluster() {
     let holder = servers.iter().position(|server| server.ask(&["EXISTS", "{tollgate}:keys"]) == "1");
     let holder = holder.unwrap();
     assert!(servers[holder].ask(&["ROLE"]).starts_with("master"));
+    // The primary of another shard, where last uses lie and the registry does not: the feed goes on, and
+    // what is noted arrives again.
+    let other = servers.iter().position(|server| {
+        server.ask(&["ROLE"]).starts_with("master") && server.port != servers[holder].port
+    });
+    servers[other.unwrap()].kill();
+    let many: Vec<Used> = (0..200_u32)
+        .map(|number| Used {
+            id: format!("mcp_live_{number:016}").parse().unwrap(),
+            at: Some(NOW),
+            previous_at: None,
+        })
+        .collect();
+    let position = redis.end().unwrap();
+    soon("last uses on every shard", || {
+        let (noted, begun) = (redis.note_used(&many), Instant::now());
+        // While a shard has no primary the cluster serves nothing, but nobody waits for that.
+        let _ = redis.changes(position);
+        assert!(begun.elapsed() < Duration::from_secs(1));
+        noted
+    });
+    assert!(redis.changes(position).is_ok());
+    assert_eq!(redis.used(None).unwrap().len(), 201);
     servers[holder].kill();
     let second = soon("a change after the failover", || issue(&mut redis));
     let keys: Vec<KeyId> = all(&mut redis).into_keys().collect();

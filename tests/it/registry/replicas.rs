@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::fleet::{Fleet, call, ready, until};
 use super::load::Load;
 use super::server::Server;
+use super::wire::Wire;
 use crate::admin;
 use crate::world::{World, strength, tollgate};
 
@@ -157,4 +158,27 @@ pub(super) fn durable() {
     let hanging = revoke();
     replica.signal("CONT");
     assert!(!hanging.ok && hanging.err.contains("0 of 1 replicas of Redis have it"), "{}", hanging.err);
+}
+
+/// One is cut off and serves on; another takes its name, whose disk is another. Who revokes a key is
+/// told of both, until when the one that is cut off may accept it.
+pub(super) fn namesake() {
+    let server = Server::start();
+    let wire = Wire::to(server.port);
+    let fleet = Fleet::by(&[server.port, wire.port, server.port], "");
+    let other = &fleet.worlds[2];
+    let text = std::fs::read_to_string(other.config()).unwrap();
+    std::fs::write(other.config(), text.replace("replica-2", "replica-1")).unwrap();
+    let (key, id) = fleet.worlds[0].issue(&["crm:read"]);
+    let gateways: Vec<_> = fleet.worlds[..2].iter().map(World::serve).collect();
+    fleet.confirm(&gateways);
+    until(&gateways[1], &key, "", Duration::from_secs(5));
+    wire.cut(true);
+    std::thread::sleep(Duration::from_millis(4_500));
+    let namesake = other.serve();
+    until(&namesake, &key, "", Duration::from_secs(5));
+    let revoked = fleet.run(&["key", "revoke", &id]);
+    assert!(!revoked.ok && revoked.err.contains("replica-1~"), "{}", revoked.err);
+    assert_eq!((call(&namesake, &key), call(&gateways[1], &key)), ("revoked_key".into(), String::new()));
+    drop(gateways);
 }

@@ -68,19 +68,21 @@ impl Disk {
             }
         }
         anew.copied += SLICE;
+        self.epochs.iter().for_each(|epoch| anew.disk.follow(*epoch));
         anew.disk.commit(mark)?;
         if anew.copied < anew.todo.len() {
             self.anew = Some(anew);
             return Ok(());
         }
+        // Once it is renamed nothing may fail before it is the file: what came later would be written to
+        // one that nobody finds again.
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.map(File::open).transpose()?;
         std::fs::rename(&anew.disk.path, &self.path)?;
-        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            File::open(folder)?.sync_all()?;
-        }
-        let path = std::mem::take(&mut self.path);
+        let (path, failed) = (std::mem::take(&mut self.path), self.failed);
         *self = anew.disk;
-        self.path = path;
-        Ok(())
+        (self.path, self.failed) = (path, failed);
+        folder.map_or(Ok(()), |folder| folder.sync_all())
     }
 
     /// Writes what a batch changed to the new file too, where there is one.
@@ -157,6 +159,31 @@ mod tests {
         // And begins again.
         (0..100).for_each(|_| disk.tidy());
         assert!(disk.anew.is_none() && texts(&disk) == held);
+    }
+
+    #[test]
+    fn what_was_followed_and_buried_is_known_after_it() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("replica");
+        let mut disk = grown(&path);
+        disk.bury(id(3), true).unwrap();
+        disk.commit(crate::registry::replica::disk::Mark { seen_ms: 9, ..mark(30) }).unwrap();
+        let other = |epoch| {
+            let mut mark = mark(31);
+            mark.position.epoch = epoch;
+            mark
+        };
+        disk.commit(other(7)).unwrap();
+        (0..100).for_each(|_| disk.tidy());
+        assert!(disk.anew.is_none() && disk.has_followed(1) && disk.has_followed(7));
+        disk.clear().unwrap();
+        disk.put(id(1), 1, "one", false).unwrap();
+        disk.roll_back();
+        disk.commit(other(8)).unwrap();
+        drop(disk);
+        let disk = open(&path);
+        assert!([1, 7, 8].into_iter().all(|epoch| disk.has_followed(epoch)) && !disk.has_followed(9));
+        assert_eq!((disk.len(), disk.lost()), (0, 0));
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub(super) const RECORD: u8 = 1;
 pub(super) const GONE: u8 = 2;
 /// A record that the registry has lost.
 pub(super) const LOST: u8 = 3;
+/// An epoch that this replica has followed, eight bytes.
+pub(super) const EPOCH: u8 = 4;
+/// Epochs that are remembered: one more comes with each loss of everything and each that is accepted.
+pub(super) const EPOCHS: usize = 1_024;
 /// The kind of a mark, which is also looked for behind damage; then epoch, entry, nonce,
 /// the entry up to which records were read ahead and its nonce, time and whose file it is.
 pub(super) const MARK: [u8; 8] = *b"Mtllgate";

@@ -10,6 +10,7 @@
 
 mod anew;
 mod frames;
+mod reading;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
@@ -18,14 +19,13 @@ use std::path::{Path, PathBuf};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use memchr::memmem;
 
 use crate::base::key::KEY_ID;
 use crate::base::{KeyId, bounds};
 
 use anew::Anew;
 pub(super) use frames::Mark;
-use frames::{GONE, HEAD, LOST, MARK, MARK_BYTES, RECORD, TITLE, beside, next, private};
+use frames::{EPOCH, EPOCHS, GONE, HEAD, LOST, RECORD, TITLE, beside, private};
 
 /// Bytes that are gathered before they are written.
 const GATHERED: usize = 1 << 20;
@@ -79,6 +79,12 @@ pub(in crate::registry::replica) struct Disk {
     anew: Option<Box<Anew>>,
     anew_at: u64,
     lost: usize,
+    /// Every registry that was ever followed, and how many of those the file tells.
+    epochs: Vec<u64>,
+    told: usize,
+    /// Whether the system once failed to put something on the disk: what it says of it afterwards
+    /// cannot be believed.
+    failed: bool,
     places: HashMap<KeyId, Place, RandomState>,
     pub(in crate::registry::replica) mark: Option<Mark>,
 }
@@ -110,6 +116,9 @@ impl Disk {
             anew: None,
             anew_at: 0,
             lost: 0,
+            epochs: Vec::new(),
+            told: 0,
+            failed: false,
             places: HashMap::default(),
             mark: None,
         }
@@ -118,6 +127,11 @@ impl Disk {
     /// How many of its records the registry has lost.
     pub(in crate::registry::replica) fn lost(&self) -> usize {
         self.lost
+    }
+
+    /// Whether a registry was ever followed, under this epoch.
+    pub(in crate::registry::replica) fn has_followed(&self, epoch: u64) -> bool {
+        self.epochs.contains(&epoch)
     }
 
     /// How many records it holds.
@@ -181,9 +195,10 @@ impl Disk {
         Ok(())
     }
 
-    /// Adds to the batch that a key was purged: it is denied for good, whatever comes of it.
-    pub(in crate::registry::replica) fn bury(&mut self, id: KeyId) -> io::Result<()> {
-        self.put(id, u64::MAX, "", false)
+    /// Adds to the batch that a key was purged: it is denied for good, whatever comes of it. `lost` where
+    /// the registry has it again.
+    pub(in crate::registry::replica) fn bury(&mut self, id: KeyId, lost: bool) -> io::Result<()> {
+        self.put(id, u64::MAX, "", lost)
     }
 
     /// Takes a key out with the batch.
@@ -200,15 +215,29 @@ impl Disk {
     }
 
     /// Puts what was committed on the disk.
-    pub(in crate::registry::replica) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    pub(in crate::registry::replica) fn sync(&mut self) -> io::Result<()> {
+        if self.failed {
+            return Err(io::Error::other(
+                "the disk failed before; start the gateway again to see what it has",
+            ));
+        }
+        // A second try may succeed and have written nothing: the pages that failed count as clean.
+        self.file.sync_data().inspect_err(|_| self.failed = true)
     }
 
     /// Ends the batch with a mark; what a crash leaves of it before it is synced is seen for what it is.
     pub(in crate::registry::replica) fn commit_unsynced(&mut self, mark: Mark) -> io::Result<()> {
+        let epoch = mark.position.epoch;
+        let new = (epoch != 0 && !self.has_followed(epoch)).then_some(epoch);
+        let untold: Vec<u64> = self.epochs.iter().skip(self.told).copied().chain(new).collect();
+        for epoch in untold {
+            self.frame(&[&[EPOCH], &epoch.to_le_bytes()])?;
+        }
         let end = self.frame(&[&mark.bytes()])?;
         self.flush()?;
         self.end = end;
+        self.follow(new.unwrap_or(0));
+        self.told = self.epochs.len();
         let mut placed = std::mem::take(&mut self.placed);
         if self.places.is_empty() && self.anew.is_none() {
             // All keys of a first start: they are the table.
@@ -234,6 +263,9 @@ impl Disk {
 
     /// Throws the batch away: half a batch is no batch.
     pub(in crate::registry::replica) fn roll_back(&mut self) {
+        if self.batch.is_empty() && self.placed.is_empty() && self.written == self.end {
+            return;
+        }
         self.batch.clear();
         self.placed.clear();
         self.written = self.end;
@@ -275,11 +307,24 @@ impl Disk {
         self.file.set_len(0)?;
         self.file.sync_data()?;
         (self.end, self.written, self.live, self.lost, self.mark) = (0, 0, 0, 0, None);
+        // What was followed is told again with the next batch.
+        self.told = 0;
         self.batch.clear();
         self.placed.clear();
         self.places.clear();
         self.anew = None;
         Ok(())
+    }
+
+    fn follow(&mut self, epoch: u64) {
+        if epoch == 0 || self.has_followed(epoch) {
+            return;
+        }
+        if self.epochs.len() == EPOCHS {
+            self.epochs.remove(0);
+            self.told = self.told.saturating_sub(1);
+        }
+        self.epochs.push(epoch);
     }
 
     fn note(&mut self, id: KeyId, place: Option<Place>) {
@@ -294,78 +339,12 @@ impl Disk {
         self.live -= before.map_or(0, |before| before.weight());
         self.lost -= usize::from(before.is_some_and(|before| before.lost));
     }
-
-    /// Reads all frames; the reason where the file is damaged, or none of ours.
-    fn read(&mut self) -> io::Result<Result<(), String>> {
-        let size = self.file.metadata()?.len();
-        if size == 0 {
-            return Ok(Ok(()));
-        }
-        let mut reader = BufReader::with_capacity(1 << 20, self.file.try_clone()?);
-        let mut title = [0; TITLE.len()];
-        if size < TITLE.len() as u64 || reader.read_exact(&mut title).is_err() || title != TITLE {
-            return Ok(Err("it is no replica's file, or one of another version".into()));
-        }
-        let (mut at, mut content) = (TITLE.len() as u64, Vec::new());
-        while let Some(kind) = next(&mut reader, size - at, &mut content)? {
-            let start = at;
-            at += (HEAD + content.len()) as u64;
-            self.take(kind, start, &content);
-        }
-        let damaged = at < size && self.holds_mark_after(at)?;
-        if damaged {
-            return Ok(Err(format!("it is damaged at byte {at}")));
-        }
-        // Records behind the last mark are known and in force; that position is not theirs.
-        (self.end, self.written) = (at, at);
-        self.file.set_len(at)?;
-        Ok(Ok(()))
-    }
-
-    fn take(&mut self, kind: u8, start: u64, content: &[u8]) {
-        let id = content.get(1..=KEY_ID).and_then(KeyId::parse);
-        let version = content
-            .get(1 + KEY_ID..)
-            .and_then(|rest| rest.first_chunk())
-            .map(|bytes| u64::from_le_bytes(*bytes));
-        match (kind, id, version) {
-            (RECORD | LOST, Some(id), Some(version)) => {
-                let before = 1 + KEY_ID + 8;
-                let text = content.get(before..).unwrap_or_default();
-                let offset = start + (HEAD + before) as u64;
-                let place = Place {
-                    version,
-                    offset,
-                    length: text.len() as u32,
-                    crc: crc32fast::hash(text),
-                    lost: kind == LOST,
-                };
-                self.note(id, Some(place));
-            }
-            (GONE, Some(id), _) => self.note(id, None),
-            _ => self.mark = Mark::read(content).or(self.mark),
-        }
-    }
-
-    /// Whether a whole mark lies behind a frame that is none: then what is broken is no tail.
-    fn holds_mark_after(&self, at: u64) -> io::Result<bool> {
-        let mut rest = Vec::new();
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(at))?;
-        file.take(u64::MAX).read_to_end(&mut rest)?;
-        Ok(memmem::find_iter(&rest, &MARK).any(|found| {
-            let crc = found.checked_sub(4).and_then(|crc| rest.get(crc..)?.first_chunk());
-            let content = rest.get(found..found + MARK_BYTES);
-            content
-                .zip(crc)
-                .is_some_and(|(content, crc)| crc32fast::hash(content) == u32::from_le_bytes(*crc))
-        }))
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Disk, MARK_BYTES, Mark};
+    use super::frames::MARK_BYTES;
+    use super::{Disk, Mark};
     use crate::base::KeyId;
     use crate::registry::contract::Position;
     use std::collections::BTreeMap;

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) cut_off: BTreeSet<String>,
     /// Whether somebody says of every replica that waits that the registry is whole.
     pub(super) accepting: bool,
+    /// Servers that were the primary: each is reached over a connection of its own.
+    pub(super) servers: u64,
     /// Counts; ids, nonces, epochs and the registry's milliseconds come of it.
     pub(super) clock: u64,
 }
@@ -71,15 +73,18 @@ impl Shared {
 
     pub(super) fn write(&mut self, record: &KeyRecord) {
         let text = record.to_json();
+        self.append(Said::Put(record.key_id, text.clone()));
+        self.primary.keys.insert(record.key_id, text);
+    }
+
+    fn append(&mut self, said: Said) {
         let link = (self.next(), self.end().nonce);
         let id = (self.next(), 0);
         if self.primary.epoch == 0 {
             self.primary.epoch = self.next();
         }
-        let said = Said::Put(record.key_id, text.clone());
         self.primary.feed.push(Entry { id, link: Some(link), said });
         self.primary.head = link.0;
-        self.primary.keys.insert(record.key_id, text);
     }
 }
 
@@ -134,13 +139,23 @@ impl Source for Simulated {
                 name: name.clone(),
                 applied: applied.clone(),
                 seen: Duration::from_millis(now - seen),
+                seen_ms: *seen,
             };
             shared.primary.roster.iter().map(peer).collect()
         })
     }
 
-    fn sign_off(&mut self, _: &str) -> Result<(), Fault> {
-        Ok(())
+    fn sign_off(&mut self, name: &str, identity: u64) -> Result<(), Fault> {
+        self.with(|shared| {
+            let own = shared.primary.roster.get(name).is_some_and(|(line, _)| line.identity == identity);
+            if own {
+                shared.primary.roster.remove(name);
+            }
+        })
+    }
+
+    fn connection(&self) -> u64 {
+        self.shared.lock().unwrap().servers
     }
 
     fn sealing(&mut self, _: UnixSeconds, _: Duration, _: Duration) -> Result<Vec<SealingKey>, Fault> {
@@ -197,7 +212,13 @@ impl Registry for Desk {
         Ok(())
     }
 
-    fn purge(&mut self, _: &[KeyId]) -> Result<(), Fault> {
+    fn purge(&mut self, ids: &[KeyId]) -> Result<(), Fault> {
+        let mut shared = self.0.lock().unwrap();
+        for id in ids {
+            if shared.primary.keys.remove(id).is_some() {
+                shared.append(Said::Gone(*id));
+            }
+        }
         Ok(())
     }
 
