@@ -152,7 +152,7 @@ pub(super) fn comes_back() {
         server.ask(&["FLUSHALL"]);
     }];
     for lose in losses {
-        let told: Vec<usize> = gateways.iter().map(|gateway| alarms(gateway)).collect();
+        let told: Vec<usize> = gateways.iter().map(alarms).collect();
         lose(&mut server);
         for (gateway, told) in gateways.iter().zip(told) {
             let begun = Instant::now();
