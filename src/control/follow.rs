@@ -79,6 +79,7 @@ impl Follower {
             position,
             failing: 0,
             pace,
+            disk_seen: None,
             seal_at: Instant::now(),
         };
         // Whatever comes of the first look: what was loaded holds from when it was asked for.
@@ -156,6 +157,8 @@ struct Follow {
     /// Looks that failed since the last that did not.
     failing: u32,
     pace: Pace,
+    /// When the registry had shown what was read from a disk.
+    disk_seen: Option<Asked>,
     /// When the sealing keys are to be looked at.
     seal_at: Instant,
 }
@@ -226,9 +229,12 @@ impl Follow {
         }
         self.failing = self.failing.saturating_add(1);
         let standing = self.registry.standing();
-        // What was handed over came from a disk, and is as old as that says.
+        // What was handed over came from a disk, and is as old as that says; how old in ticks is told once.
         if let Some(seen_ms) = standing.disk_seen_ms {
-            self.hold(Asked::before(seen_ms, &self.clock), &standing);
+            let seen = self.disk_seen.filter(|seen| seen.ms == seen_ms);
+            let seen = seen.unwrap_or_else(|| Asked::before(seen_ms, &self.clock));
+            self.disk_seen = Some(seen);
+            self.hold(seen, &standing);
         }
     }
 

@@ -29,8 +29,11 @@ pub(super) struct Cluster {
     /// Every node that was named last.
     nodes: Vec<Node>,
     others: Vec<(Node, Connection)>,
-    /// When a use of another node failed last.
-    failed: Option<Instant>,
+    /// Nodes that failed, and when.
+    failed: Vec<(Node, Instant)>,
+    /// Whether who holds what has changed since it was asked, and when that was.
+    is_stale: bool,
+    asked: Option<Instant>,
 }
 
 impl Cluster {
@@ -47,8 +50,8 @@ impl Cluster {
         Ok(connection)
     }
 
-    /// Does something where a slot is held, over a connection of its own. `name` is any name. Nothing is
-    /// tried for a while after a failure, since each try may take as long as a node is waited for.
+    /// Does something where a slot is held, over a connection of its own. `name` is any name. A node that
+    /// failed is left alone for a while, since each try may take as long as a node is waited for.
     pub(super) fn ask<T>(
         &mut self,
         params: &RedisParams,
@@ -56,53 +59,53 @@ impl Cluster {
         slot: u16,
         what: impl FnOnce(&mut Connection) -> RedisResult<T>,
     ) -> RedisResult<T> {
-        if self.is_failing() {
+        self.learn(params, name)?;
+        let holder = self.holder(slot).ok_or_else(nobody)?.clone();
+        self.failed.retain(|(_, at)| at.elapsed() < AGAIN);
+        if self.failed.iter().any(|(node, _)| *node == holder) {
             return Err(nobody());
         }
-        let done = self.try_ask(params, name, slot, what);
-        if done.is_err() {
-            // A slot that moved, or a node that is gone: who holds what is asked anew.
-            (self.failed, self.ranges, self.others) = (Some(Instant::now()), Vec::new(), Vec::new());
-        }
-        done
-    }
-
-    fn try_ask<T>(
-        &mut self,
-        params: &RedisParams,
-        name: &str,
-        slot: u16,
-        what: impl FnOnce(&mut Connection) -> RedisResult<T>,
-    ) -> RedisResult<T> {
-        self.learn(params, name)?;
-        let holder = holder(&self.ranges, slot).ok_or_else(nobody)?.clone();
-        let mut connection = match self.others.iter().position(|(node, _)| *node == holder) {
-            Some(place) => self.others.swap_remove(place).1,
-            None => params.primary(&holder)?,
+        let kept = self.others.iter().position(|(node, _)| *node == holder);
+        let opened = match kept {
+            Some(place) => Ok(self.others.swap_remove(place).1),
+            None => params.primary(&holder),
         };
-        let done = what(&mut connection)?;
-        self.others.truncate(CONNECTIONS - 1);
-        self.others.push((holder, connection));
-        Ok(done)
+        let done = opened.and_then(|mut connection| Ok((what(&mut connection)?, connection)));
+        match done {
+            Ok((done, connection)) => {
+                self.others.truncate(CONNECTIONS - 1);
+                self.others.push((holder, connection));
+                Ok(done)
+            }
+            Err(error) => {
+                // A slot that moved, or a node that is gone: who holds what is asked anew.
+                self.failed.truncate(NODES - 1);
+                self.failed.push((holder, Instant::now()));
+                self.is_stale = true;
+                Err(error)
+            }
+        }
     }
 
-    /// Asks who holds what, where that is not known.
+    /// Asks who holds what, where that is not known or no longer true, and not again and again.
     pub(super) fn learn(&mut self, params: &RedisParams, name: &str) -> RedisResult<()> {
-        if self.ranges.is_empty() {
-            let (_, ranges) = first(&self.candidates(params), |node| told(params, node, name))?;
-            self.keep(ranges);
+        let again = self.is_stale && self.asked.is_none_or(|asked| asked.elapsed() >= AGAIN);
+        if !self.ranges.is_empty() && !again {
+            return Ok(());
         }
+        self.asked = Some(Instant::now());
+        let (_, ranges) = first(&self.candidates(params), |node| {
+            let (slot, ranges) = told(params, node, name)?;
+            // A node that was cut off, or taken out, knows of nobody.
+            if holder(&ranges, slot).is_some() { Ok((slot, ranges)) } else { Err(nobody()) }
+        })?;
+        self.keep(ranges);
         Ok(())
     }
 
     /// Who holds a slot, as far as that is known: one node is asked once for all of its own.
     pub(super) fn holder(&self, slot: u16) -> Option<&Node> {
         holder(&self.ranges, slot)
-    }
-
-    /// Whether another node failed a moment ago.
-    pub(super) fn is_failing(&self) -> bool {
-        self.failed.is_some_and(|failed| failed.elapsed() < AGAIN)
     }
 
     /// The configured nodes, and all that were learnt of.
@@ -118,7 +121,7 @@ impl Cluster {
                 nodes.push(node.clone());
             }
         }
-        (self.nodes, self.ranges) = (nodes, ranges);
+        (self.nodes, self.ranges, self.is_stale) = (nodes, ranges, false);
     }
 }
 

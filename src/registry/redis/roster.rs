@@ -116,13 +116,15 @@ impl Redis {
         };
         let line = serde_json::to_string(&line).unwrap_or_default();
         self.ask(|connection, names| {
-            match connection.hset::<_, _, _, ()>(&names.replicas, &name, line) {
-                // Full, or unable to save: what can be read is followed all the same.
-                Err(error) if matches!(error.code(), Some("OOM" | "MISCONF")) => {
-                    tracing::warn!(%error, "this replica cannot say what it has applied");
-                }
-                done => done?,
+            let said: redis::RedisResult<()> = connection.hset(&names.replicas, &name, line);
+            // Full, or unable to save: what can be read is followed all the same.
+            if is_full(&said) {
+                tracing::warn!("Redis is full or cannot save: this replica cannot say what it has applied");
+            } else {
+                said?;
             }
+            // It has its name again, which another had while this one was cut off.
+            connection.hdel::<_, _, ()>(&names.replicas, namesake(&name, applied.identity))?;
             let Some(run) = applied.waiting else { return Ok((false, now)) };
             // Taken off with the look: it confirms this run and no other.
             connection.hdel(&names.replicas, confirmation(run)).map(|found: u32| (found > 0, now))
@@ -138,12 +140,14 @@ impl Redis {
         others.sort_by_key(|peer| peer.seen);
         let (kept, mut gone): (Vec<Peer>, Vec<Peer>) = others.into_iter().partition(Peer::may_decide);
         gone.extend(kept.into_iter().skip(NAMESAKES - 1));
-        let place = format!("{prefix}{}", written(other.applied.identity));
+        let place = namesake(name, other.applied.identity);
         self.ask(|connection, names| {
             for peer in &gone {
                 connection.hdel::<_, _, ()>(&names.replicas, &peer.name)?;
             }
-            if other.may_decide() { connection.hset(&names.replicas, place, line) } else { Ok(()) }
+            let kept: redis::RedisResult<()> =
+                if other.may_decide() { connection.hset(&names.replicas, place, line) } else { Ok(()) };
+            if is_full(&kept) { Ok(()) } else { kept }
         })
     }
 
@@ -154,7 +158,7 @@ impl Redis {
             let own = line.and_then(|line| read(name.to_owned(), &line, 0));
             match own.filter(|peer| peer.applied.identity == identity) {
                 Some(_) => connection.hdel(&names.replicas, name),
-                None => Ok(()),
+                None => connection.hdel(&names.replicas, namesake(name, identity)),
             }
         })
     }
@@ -202,6 +206,15 @@ impl Redis {
             Ok((replicas, got))
         })
     }
+}
+
+/// Where a gateway stands on the roster whose name another took.
+fn namesake(name: &str, identity: u64) -> String {
+    format!("{name}~{}", written(identity))
+}
+
+fn is_full<T>(done: &redis::RedisResult<T>) -> bool {
+    done.as_ref().is_err_and(|error| matches!(error.code(), Some("OOM" | "MISCONF")))
 }
 
 fn now_ms(connection: &mut redis::Connection) -> redis::RedisResult<u64> {

@@ -51,9 +51,6 @@ impl Redis {
 
     /// Hashes in groups that lie on one node, as far as that is known.
     fn by_holder<'u>(&mut self, hashes: Vec<Uses<'u>>) -> Result<Vec<Vec<Uses<'u>>>, Fault> {
-        if self.cluster.is_failing() {
-            return Err(self.fault("another node of the cluster did not answer a moment ago"));
-        }
         let learnt = self.cluster.learn(&self.params, &self.names.keys);
         learnt.map_err(|error| self.fault(&reason(&error)))?;
         let mut groups: Vec<(Option<Node>, Vec<Uses<'u>>)> = Vec::new();

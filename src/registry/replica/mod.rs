@@ -138,9 +138,23 @@ impl<S: Source> Replica<S> {
     fn commit(&mut self, position: Position) -> Result<(), Fault> {
         let mark = self.mark(position);
         self.marked_ms = self.params.clock.now_ms();
-        self.disk.commit(mark).map_err(|error| self.failed(&error))?;
-        self.unsynced = false;
+        self.disk.commit_unsynced(mark).map_err(|error| self.failed(&error))?;
+        self.sync();
         Ok(())
+    }
+
+    /// Puts what was committed on the disk. Where the disk fails, what was taken away is taken away all the
+    /// same, and nobody is told that it is on the disk.
+    fn sync(&mut self) {
+        let believed = !self.disk.has_failed();
+        let done = self.disk.sync();
+        self.unsynced = done.is_err();
+        if let Err(error) = done.map_err(|error| error.to_string())
+            && believed
+        {
+            let file = self.params.path.display();
+            tracing::error!(%file, error, "disk failed: changes are in force, and none is told to be applied until the gateway is started again");
+        }
     }
 
     fn failed(&mut self, error: &std::io::Error) -> Fault {
@@ -209,21 +223,25 @@ impl<S: Source> Replica<S> {
     fn vouched(&mut self, position: Position) -> Result<bool, Fault> {
         let peers = self.redis.peers()?;
         let connection = self.redis.connection();
-        let Some((_, heard)) = self.heard.as_ref().filter(|(over, _)| *over == connection) else {
-            let heard = peers.into_iter().map(|peer| (peer.name, peer.seen_ms)).collect();
-            self.heard = Some((connection, heard));
-            return Ok(false);
-        };
+        if self.heard.as_ref().is_none_or(|(over, _)| *over != connection) {
+            self.heard = Some((connection, BTreeMap::new()));
+        }
         let mut vouched = false;
         for peer in peers {
-            if peer.name == self.params.name || peer.applied.waiting.is_some() {
+            // A name that was not there before says something new only when it speaks again: the line may
+            // be that of one that is dead, under another name.
+            let before = match &mut self.heard {
+                Some((_, heard)) => heard.insert(peer.name.clone(), peer.seen_ms),
+                None => None,
+            };
+            if peer.name == self.params.name || peer.applied.waiting.is_some() || !peer.may_decide() {
                 continue;
             }
             let theirs = peer.applied.position;
             if peer.applied.lost > 0 || theirs.epoch != position.epoch || theirs.entry > position.entry {
                 return Ok(false);
             }
-            if heard.get(&peer.name) != Some(&peer.seen_ms) {
+            if before.is_some_and(|before| before != peer.seen_ms) {
                 let found = self.redis.up_to(theirs.entry)?;
                 let follows = found.is_some_and(|entry| {
                     entry.id == theirs.entry && entry.link.is_some_and(|(nonce, _)| nonce == theirs.nonce)
@@ -298,9 +316,9 @@ impl<S: Source> Feed for Replica<S> {
 impl<S: Source> Replica<S> {
     /// One look at the feed.
     fn look(&mut self, since: Position) -> Result<Changes, Fault> {
-        if self.unsynced && self.registered.is_some() {
-            self.disk.sync().map_err(|error| unusable(&self.params.path, &error))?;
-            (self.unsynced, self.registered) = (false, None);
+        if self.unsynced && self.registered.is_some() && !self.disk.has_failed() {
+            self.sync();
+            self.registered = None;
         }
         if self.registered.is_none_or(|at| at.elapsed() >= REGISTER) {
             self.register()?;

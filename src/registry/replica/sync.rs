@@ -145,8 +145,9 @@ impl<S: Source> Replica<S> {
     }
 
     /// Keys that only the disk knows. Of a registry that went back they are what it lost; of one
-    /// that is ahead of this replica by more than its feed holds they were purged, and a purged key was
-    /// revoked: it stays denied, also where an old copy should show it again.
+    /// that is ahead of this replica by more than its feed holds they may have been purged, and a purged
+    /// key was revoked: they are denied, also where an old copy should show them again, until a newer
+    /// version comes.
     fn keep_lost(
         &mut self,
         went_back: bool,
@@ -164,10 +165,17 @@ impl<S: Source> Replica<S> {
                 }
                 continue;
             }
+            if place.is_withheld() {
+                if place.lost {
+                    self.disk.put(id, place.version, "", false).map_err(|error| self.failed(&error))?;
+                }
+                each((id, brief::read(id, "")));
+                continue;
+            }
             let text = self.disk.text(place).map_err(|error| self.failed(&error))?;
             let active = KeyRecord::parse(&text).is_ok_and(|record| record.status == State::Active);
             if active && !went_back && !place.lost {
-                self.disk.bury(id, false).map_err(|error| self.failed(&error))?;
+                self.disk.put(id, place.version, "", false).map_err(|error| self.failed(&error))?;
                 continue;
             }
             each((id, brief::read(id, &text)));
@@ -242,11 +250,15 @@ impl<S: Source> Replica<S> {
         }
         if let Some(ours) = self.disk.place(id)
             && ours.version > brief::versioned(id, &text).1
-            && let Some(now) = self.read_ahead(id)?
-            && brief::versioned(id, &now).1 >= ours.version
         {
             // An entry that is told again: the registry has what it led to.
-            return self.met(id, now).map(Some);
+            match self.read_ahead(id)? {
+                Some(now) if brief::versioned(id, &now).1 >= ours.version => {
+                    return self.met(id, now).map(Some);
+                }
+                None if ours.is_buried() => return Ok(Some(Change::Gone(id))),
+                _ => {}
+            }
         }
         self.met(id, text).map(Some)
     }
@@ -287,8 +299,9 @@ impl<S: Source> Replica<S> {
             if let Some(now) = self.read_ahead(id)? {
                 // Claims by itself what is still lost.
                 changes.push(self.met(id, now)?);
-            } else if place.is_buried() {
-                self.disk.bury(id, false).map_err(|error| unusable(&self.params.path, &error))?;
+            } else if place.is_buried() || place.is_withheld() {
+                let gone = self.disk.put(id, place.version, "", false);
+                gone.map_err(|error| unusable(&self.params.path, &error))?;
             } else {
                 let record = self.disk.text(place).map_err(|error| unusable(&self.params.path, &error))?;
                 claims.push(Claim { id, record });
@@ -371,6 +384,15 @@ impl Merging<'_> {
             // Readable again: only as a newer version than the one that could not be read.
             (Err(_), Ok(read)) if read.version > place.version => {
                 self.disk.put(id, read.version, theirs, false).map(|()| None)
+            }
+            // What was absent when it should have been there, and is there as it was: perhaps it was purged.
+            // That is for people to say, by accepting the registry, or with a newer version.
+            (Err(_), Ok(read)) if place.is_withheld() => {
+                let doubtful = read.status == State::Active;
+                if place.lost != doubtful {
+                    self.disk.put(id, place.version, "", doubtful)?;
+                }
+                Ok(Some(text))
             }
             (Err(_), _) => Ok(Some(text)),
         }

@@ -28,7 +28,7 @@ impl Disk {
     /// Goes on with writing the file anew, or begins with that where it is due. To be called between
     /// batches; where it fails, the file goes on growing for a while.
     pub(in crate::registry::replica) fn tidy(&mut self) {
-        if !self.placed.is_empty() {
+        if !self.placed.is_empty() || self.failed {
             return;
         }
         let done = match self.anew.take() {
@@ -82,7 +82,8 @@ impl Disk {
         let (path, failed) = (std::mem::take(&mut self.path), self.failed);
         *self = anew.disk;
         (self.path, self.failed) = (path, failed);
-        folder.map_or(Ok(()), |folder| folder.sync_all())
+        let synced = folder.map_or(Ok(()), |folder| folder.sync_all());
+        synced.inspect_err(|_| self.failed = true)
     }
 
     /// Writes what a batch changed to the new file too, where there is one.

@@ -56,6 +56,11 @@ impl Place {
         self.version == u64::MAX && self.length == 0
     }
 
+    /// Whether nothing is known of the key but a version: it is denied until a newer one comes.
+    pub(in crate::registry::replica) fn is_withheld(&self) -> bool {
+        self.length == 0 && !self.is_buried()
+    }
+
     /// Whether a text is the one that lies here, but for one in four thousand million.
     pub(in crate::registry::replica) fn holds(&self, text: &str) -> bool {
         self.length as usize == text.len() && self.crc == crc32fast::hash(text.as_bytes())
@@ -127,6 +132,11 @@ impl Disk {
     /// How many of its records the registry has lost.
     pub(in crate::registry::replica) fn lost(&self) -> usize {
         self.lost
+    }
+
+    /// Whether the system once failed to put something on the disk.
+    pub(in crate::registry::replica) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether a registry was ever followed, under this epoch.
@@ -305,7 +315,7 @@ impl Disk {
     /// Gives up what it holds: the registry's state was accepted on purpose.
     pub(in crate::registry::replica) fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
-        self.file.sync_data()?;
+        self.sync()?;
         (self.end, self.written, self.live, self.lost, self.mark) = (0, 0, 0, 0, None);
         // What was followed is told again with the next batch.
         self.told = 0;
