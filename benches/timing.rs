@@ -102,6 +102,7 @@ fn keys(hasher: &Hasher) -> Vec<Change> {
         hash: hasher.hash_new(key.secret()),
         previous: None,
         scopes: ScopeSet::new(Vec::new()),
+        plan: None,
         status: Status::Active,
         expires: UnixSeconds::NEVER,
         owner: None,

@@ -21,6 +21,7 @@ mod envelope;
 mod headers;
 mod http1;
 mod key;
+mod limiter;
 mod path;
 mod session;
 mod snapshot;
@@ -37,6 +38,7 @@ criterion::criterion_main!(
     authenticate::benches,
     envelope::benches,
     authorise::benches,
+    limiter::benches,
     decisions::benches,
     session::benches,
     answers::benches,

@@ -60,6 +60,7 @@ pub fn entry(raw: &str, scopes: &[String]) -> KeyEntry {
         hash: Hasher::new(&[]).hash_new(key.secret()),
         previous: None,
         scopes: ScopeSet::new(patterns),
+        plan: None,
         status: Status::Active,
         expires: UnixSeconds::NEVER,
         owner: None,

@@ -25,10 +25,10 @@ use tollgate::base::digest::Hasher;
 use tollgate::base::{Clock, SealingKey, UnixSeconds};
 use tollgate::config::{Environment, load_text};
 use tollgate::control::{Publisher, compile};
-use tollgate::gateway::{Pauses, RequestBounds, Worker};
+use tollgate::gateway::{Common, Pauses, RequestBounds, Worker};
 use tollgate::policy::Policy;
 use tollgate::policy::keys::Change;
-use tollgate::state::{Ceilings, Load, Sealer};
+use tollgate::state::{Ceilings, Limiter, Load, Sealer};
 use tollgate::telemetry::Metrics;
 use tollgate::wire::head::Reply;
 
@@ -52,6 +52,16 @@ upstreams = ["http://127.0.0.1:9/mcp"]
 scopes = ["crm:read"]
 "#,
     );
+    // One that is always within its limits, and one that never is.
+    for (tool, limits) in [
+        (
+            "counted",
+            r#"{ rate = "1000000/s", burst = 1000000 }, { rate = "1000000/s", burst = 1000000, per = "tool" }"#,
+        ),
+        ("limited", r#"{ rate = "1/h", burst = 1 }"#),
+    ] {
+        text.push_str(&format!("[servers.tools.{tool}]\nscopes = [\"crm:read\"]\nlimits = [{limits}]\n"));
+    }
     for number in 0..30 {
         text.push_str(&format!("[servers.tools.tool_{number}]\nscopes = [\"crm:write:area_{number}\"]\n"));
     }
@@ -86,7 +96,12 @@ pub fn worker_of(
     let ceilings = Ceilings { requests, streams: 1_000, bodies: 32 << 20 };
     let load = Load::new(ceilings, Arc::default());
     let reader = publisher.cell().reader();
-    Worker::new(number, bounds, load, Clock::system(), Arc::clone(metrics), Stub::default(), reader)
+    let common = Common {
+        clock: Clock::system(),
+        metrics: Arc::clone(metrics),
+        limiter: Arc::new(Limiter::new(1_000)),
+    };
+    Worker::new(number, bounds, load, common, Stub::default(), reader)
 }
 
 /// A worker over `count` keys, and a raw key that may call the tool.

@@ -21,6 +21,7 @@ use crate::control::{Follower, FollowerFault, Pace, Publisher, compile, feed};
 use crate::net::{ListenFault, TlsListener, bind, tls::TlsFault};
 use crate::policy::Policy;
 use crate::registry::Fault;
+use crate::state::Limiter;
 use crate::telemetry::Metrics;
 use crate::upstream::{Trust, TrustFault};
 
@@ -101,6 +102,7 @@ impl Gateway {
             stop: stopped,
             used: follower.used_queue(),
             memory: MemoryWatch::new(settings.bounds.memory),
+            limiter: Arc::new(Limiter::new(settings.bounds.buckets)),
             workers,
         };
         let (stop_admin, admin_stopped) = watch::channel(false);

@@ -7,6 +7,7 @@
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,10 +21,11 @@ use super::service::{Connections, Place, Serving};
 use crate::base::Clock;
 use crate::base::bounds::ACCEPTED_AT_ONCE;
 use crate::config::Bounds;
-use crate::gateway::{Pauses, RequestBounds, Worker};
+use crate::gateway::{Common, Pauses, RequestBounds, Worker};
 use crate::net::{ConnectionParams, DateCache, ReadScratch, TlsListener, serve_connection, task};
 use crate::registry::Used;
-use crate::state::{Ceilings, Load, SnapshotCell};
+use crate::state::limiter::SHARDS;
+use crate::state::{Ceilings, Limiter, Load, SnapshotCell};
 use crate::telemetry::Metrics;
 use crate::upstream::{Trust, Upstream, UpstreamParams};
 
@@ -49,6 +51,7 @@ pub(super) struct WorkerParams<Q> {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) used: Q,
     pub(super) memory: MemoryWatch,
+    pub(super) limiter: Arc<Limiter>,
     /// How many workers there are.
     pub(super) workers: usize,
 }
@@ -157,8 +160,11 @@ fn worker<Q>(number: usize, params: &WorkerParams<Q>) -> Worker<Upstream> {
         number,
         request_bounds,
         Load::new(ceilings, params.memory.full()),
-        params.clock.clone(),
-        Arc::clone(&params.metrics),
+        Common {
+            clock: params.clock.clone(),
+            metrics: Arc::clone(&params.metrics),
+            limiter: Arc::clone(&params.limiter),
+        },
         upstream,
         params.snapshot.reader(),
     )
@@ -194,11 +200,25 @@ fn accept<Q>(
     });
 }
 
+/// Shards that are looked through each second: all of them in sixteen.
+const SHARDS_A_SECOND: usize = SHARDS / 16;
+
+/// Drops buckets that are full, and says how many there are.
+fn tend(limiter: &Limiter, metrics: &Metrics) {
+    (0..SHARDS_A_SECOND).for_each(|_| limiter.collect());
+    metrics.limiter_buckets.store(limiter.len() as u64, Ordering::Relaxed);
+    metrics.limiter_full.store(limiter.full(), Ordering::Relaxed);
+    metrics.limits_warned.store(limiter.warned(), Ordering::Relaxed);
+}
+
 fn keep_house<Q>(worker: &Worker<Upstream>, params: &WorkerParams<Q>)
 where
     Q: Fn(Vec<Used>) -> Result<(), usize>,
 {
     worker.upstream.sweep();
+    if worker.number == 0 {
+        tend(&worker.limiter, &params.metrics);
+    }
     let (notes, mut dropped) = worker.used.take();
     if !notes.is_empty() {
         let batch = notes
@@ -208,6 +228,6 @@ where
         dropped += (params.used)(batch).err().unwrap_or(0) as u64;
     }
     if dropped > 0 {
-        params.metrics.used_dropped.fetch_add(dropped, std::sync::atomic::Ordering::Relaxed);
+        params.metrics.used_dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 }

@@ -53,6 +53,8 @@ pub enum Denial {
     UpstreamDenied,
     /// The answer has to be looked into, and cannot be.
     ResultWithheld,
+    /// More calls than a limit allows.
+    RateLimited,
     /// The gateway has as much to do as it may.
     Overloaded,
     /// The gateway is stopping.
@@ -238,6 +240,13 @@ pub static TABLE: [Row; COUNT] = [
         "the answer of the MCP server behind the gateway cannot be checked, so it is withheld",
     ),
     soon(
+        Denial::RateLimited,
+        429,
+        42900,
+        "rate_limited",
+        "too many calls; send the request again after the time that is told",
+    ),
+    soon(
         Denial::Overloaded,
         503,
         50300,
@@ -289,7 +298,7 @@ static FALLBACK: Row =
     row(Denial::MalformedRequest, 400, 40000, "malformed_request", "the request is malformed");
 
 /// How many refusals there are; metric cells are laid out by it.
-pub const COUNT: usize = 31;
+pub const COUNT: usize = 32;
 
 impl Denial {
     /// The row that tells this refusal.

@@ -7,6 +7,7 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+use super::limit::Nanos;
 use rustix::time::{ClockId, clock_gettime};
 
 /// By how much a tick may be behind: the kernel has at least 100 timer interrupts a second.
@@ -35,6 +36,20 @@ impl Tick {
     #[inline]
     pub fn ms(self) -> u64 {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Now, exactly: 25 to 40 ns instead of 5, for what ten milliseconds are too much for.
+    #[inline]
+    pub fn exact() -> Self {
+        let now = clock_gettime(ClockId::Monotonic);
+        let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+        Self(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
+    }
+
+    /// As a limiter reckons.
+    #[inline]
+    pub fn nanos(self) -> Nanos {
+        Nanos(u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// What is left of a limit that began at this tick: up to 20 ms too much and never too little.

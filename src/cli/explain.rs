@@ -59,7 +59,7 @@ fn decide(
         (_, _, Some(uri)) => (Wanted::Resource(uri), format!("resource {uri}")),
         _ => (Wanted::Server, "the server's lists".to_owned()),
     };
-    let decision = authorise(server, &policy.grants(scopes), wanted);
+    let decision = authorise(server, &policy.grants(scopes, record.plan.as_deref()), wanted);
     let rule = decision.rule.and_then(|rule| policy.rule(rule));
     let needed: Vec<&str> =
         rule.iter().flat_map(|rule| &rule.scopes).map(super::super::policy::scope::Scope::as_str).collect();

@@ -72,3 +72,9 @@ pub const REQUESTS: u32 = 16_384;
 pub const STREAMS: u32 = 16_384;
 /// Ten times what a million keys and ten thousand connections take.
 pub const MEMORY: &str = "2GiB";
+/// Limits of a rule are per key where they do not say: one agent must not use up what all have.
+pub const LIMIT_PER: &str = "key";
+/// A call takes one token.
+pub const COST: u32 = 1;
+/// 60 MB of buckets at most: of a million keys each with one that is not full.
+pub const BUCKETS: u32 = 1_000_000;

@@ -142,8 +142,11 @@ fn free_members(text: &mut String, path: &str, schema: &Value) {
         text.push_str(&format!("[{path}.{}]\n", quoted(member)));
         for (name, setting) in map_values(not_null(schema)).into_iter().flat_map(properties) {
             comment(text, setting);
-            if let Some(value) = value.get(name) {
-                text.push_str(&format!("{name} = {}\n", toml_value(value)));
+            let own = example(setting).or_else(|| example(not_null(setting)));
+            match (value.get(name), own) {
+                (Some(value), _) => text.push_str(&format!("{name} = {}\n", toml_value(value))),
+                (None, Some(example)) => text.push_str(&format!("# {name} = {}\n", toml_value(example))),
+                (None, None) => {}
             }
         }
     }

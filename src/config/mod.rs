@@ -22,7 +22,7 @@ pub use environment::Environment;
 pub use fault::{Fault, Faults};
 pub use load::{load, load_keys, load_text};
 pub use settings::{
-    Bounds, KeySettings, ListenSettings, LogFormat, RedisSettings, RegistrySettings, RuleSettings,
-    ServerSettings, Settings, Store, Transport, UpstreamUrl,
+    Bounds, KeySettings, LimitSettings, ListenSettings, LogFormat, Per, PlanSettings, RedisSettings,
+    RegistrySettings, RuleSettings, ServerSettings, Settings, Store, Transport, UpstreamUrl,
 };
 pub use tls::{CertificateChain, read_authorities, read_certificate};

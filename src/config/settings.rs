@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::tls::CertificateChain;
+use crate::base::Limit;
 use crate::base::redis::RedisParams;
 use crate::base::secret::Secret;
 use crate::policy::Scope;
@@ -47,8 +48,37 @@ pub struct KeySettings {
     pub overlap: Duration,
     /// Scopes that may be named; `None` for any.
     pub scopes: Option<BTreeSet<Scope>>,
-    /// Plans by name, with their descriptions.
-    pub plans: BTreeMap<String, String>,
+    /// Plans by name.
+    pub plans: BTreeMap<String, PlanSettings>,
+}
+
+/// A plan: how often each of its keys may do what.
+#[derive(Debug, Clone, Default)]
+pub struct PlanSettings {
+    /// What it is for.
+    pub description: String,
+    /// Of calls.
+    pub calls: Option<LimitSettings>,
+    /// Of what is no call.
+    pub other: Option<LimitSettings>,
+}
+
+/// A limit, and whether what exceeds it is refused.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitSettings {
+    /// How much and how fast.
+    pub limit: Limit,
+    /// Whether it is more than counted.
+    pub enforced: bool,
+}
+
+/// Whose calls a rule's limit counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// Those of each key.
+    Key,
+    /// All.
+    Tool,
 }
 
 /// How log lines are written.
@@ -153,6 +183,8 @@ pub struct Bounds {
     pub requests: usize,
     /// Streamed answers.
     pub streams: usize,
+    /// Buckets of limits that count keys one by one.
+    pub buckets: usize,
     /// Resident memory, in bytes.
     pub memory: usize,
     /// Time to connect to an upstream.
@@ -201,6 +233,10 @@ pub struct RuleSettings {
     pub scopes: Vec<Scope>,
     /// Time until an answer begins, where it is another than `bounds.first_byte`.
     pub first_byte: Option<Duration>,
+    /// How often it may be called.
+    pub limits: Vec<(Per, LimitSettings)>,
+    /// What a call costs, in tokens.
+    pub cost: u32,
 }
 
 /// A URL of an MCP endpoint, taken apart.

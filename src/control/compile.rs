@@ -5,10 +5,12 @@
 use http::HeaderValue;
 use http::header::{ACCEPT_ENCODING, HOST};
 
-use crate::config::{RuleSettings, ServerSettings, Settings};
+use crate::config::{LimitSettings, Per, RuleSettings, ServerSettings, Settings};
 use crate::policy::compiled::{Rule, RuleKind};
 use crate::policy::rules::{NameRules, UriRules};
-use crate::policy::{Authority, Endpoint, Identity, Policy, RuleId, Server, ServerId};
+use crate::policy::{
+    Applied, Authority, Endpoint, Identity, KeyLimits, Plans, Policy, RuleId, RuleLimits, Server, ServerId,
+};
 use crate::telemetry::{Metrics, PolicyCells, ServerCells};
 use crate::wire::http1::Preamble;
 
@@ -20,7 +22,32 @@ pub fn compile(settings: &Settings) -> Policy {
         .map(|(number, server)| compile_server(ServerId(number), server, &mut rules))
         .collect();
     let hosts = settings.listen.hosts.iter().map(|host| host.as_str().into()).collect();
-    Policy::new(servers, rules, hosts)
+    Policy::new(servers, rules, hosts, plans(settings))
+}
+
+fn plans(settings: &Settings) -> Plans {
+    let plans = settings.keys.plans.iter().map(|(name, plan)| {
+        let applied = |what: &str, limit: Option<LimitSettings>| {
+            limit.map(|limit| Applied::new(&["plans", name, what], limit.limit, limit.enforced))
+        };
+        let limits = KeyLimits { calls: applied("calls", plan.calls), other: applied("other", plan.other) };
+        (name.as_str().into(), limits)
+    });
+    plans.collect()
+}
+
+/// The limits of a rule, under a name that no other rule has.
+fn limits(server: &str, kind: RuleKind, rule: &RuleSettings) -> RuleLimits {
+    let mut limits = RuleLimits { cost: rule.cost, ..RuleLimits::NONE };
+    for (per, limit) in &rule.limits {
+        let (place, name) = match per {
+            Per::Key => (&mut limits.per_key, "key"),
+            Per::Tool => (&mut limits.per_tool, "tool"),
+        };
+        let name = ["servers", server, kind.word(), &rule.text, name];
+        *place = Some(Applied::new(&name, limit.limit, limit.enforced));
+    }
+    limits
 }
 
 /// Lays the metric cells out like a policy. Labels are configured names and patterns.
@@ -46,9 +73,10 @@ fn compile_server(id: ServerId, settings: &ServerSettings, rules: &mut Vec<Rule>
     let mut resources = UriRules::default();
     // A rule that cannot be added was a fault of the configuration; without it the thing is
     // denied.
-    add(&settings.tools, RuleKind::Tool, rules, |text, id| tools.add(text, id).is_ok());
-    add(&settings.prompts, RuleKind::Prompt, rules, |text, id| prompts.add(text, id).is_ok());
-    add(&settings.resources, RuleKind::Resource, rules, |text, id| resources.add(text, id).is_ok());
+    let name = &settings.name;
+    add(name, &settings.tools, RuleKind::Tool, rules, |text, id| tools.add(text, id).is_ok());
+    add(name, &settings.prompts, RuleKind::Prompt, rules, |text, id| prompts.add(text, id).is_ok());
+    add(name, &settings.resources, RuleKind::Resource, rules, |text, id| resources.add(text, id).is_ok());
     Server {
         id,
         name: settings.name.as_str().into(),
@@ -68,6 +96,7 @@ fn compile_server(id: ServerId, settings: &ServerSettings, rules: &mut Vec<Rule>
 }
 
 fn add(
+    server: &str,
     settings: &[RuleSettings],
     kind: RuleKind,
     rules: &mut Vec<Rule>,
@@ -80,6 +109,7 @@ fn add(
                 text: rule.text.as_str().into(),
                 scopes: rule.scopes.iter().cloned().collect(),
                 first_byte: rule.first_byte,
+                limits: limits(server, kind, rule),
             });
         }
     }

@@ -12,7 +12,7 @@ use crate::base::digest::Hasher;
 use crate::base::{KeyId, Tick};
 use crate::policy::keys::{Change, Loading};
 use crate::policy::{KeyEntry, Keys, Policy};
-use crate::state::{Sealer, Snapshot, SnapshotCell};
+use crate::state::{Sealer, Snapshot, SnapshotCell, ToolBuckets};
 use crate::telemetry::Metrics;
 
 /// A set of keys that is being loaded.
@@ -48,6 +48,7 @@ impl Publisher {
     /// The first snapshot: this policy, no keys yet.
     pub fn new(policy: Policy, hasher: Hasher, metrics: Arc<Metrics>) -> Self {
         let cells = Arc::new(compile_cells(&policy, &metrics));
+        let tools = Arc::new(ToolBuckets::default().under(&policy));
         let keys = Keys::empty(Arc::new(hasher), 0);
         let cell = SnapshotCell::new(Snapshot {
             policy: Arc::new(policy),
@@ -55,6 +56,7 @@ impl Publisher {
             fresh: Arc::default(),
             sealer: Arc::default(),
             cells,
+            tools,
             version: 1,
         });
         Self { cell, metrics, writing: Arc::default() }
@@ -84,6 +86,7 @@ impl Publisher {
             fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
+            tools: Arc::clone(&now.tools),
             version: now.version + 1,
         });
     }
@@ -106,6 +109,7 @@ impl Publisher {
             fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
+            tools: Arc::clone(&now.tools),
             version: now.version + 1,
         });
         count
@@ -118,6 +122,7 @@ impl Publisher {
             fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::new(compile_cells(&policy, &self.metrics)),
+            tools: Arc::new(now.tools.under(&policy)),
             policy: Arc::new(policy),
             version: now.version + 1,
         });
@@ -131,6 +136,7 @@ impl Publisher {
             fresh: Arc::clone(&now.fresh),
             sealer: Arc::new(sealer),
             cells: Arc::clone(&now.cells),
+            tools: Arc::clone(&now.tools),
             version: now.version + 1,
         });
     }

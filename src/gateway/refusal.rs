@@ -1,7 +1,9 @@
 //! A refusal with what may be told beside its row: from the configuration or from constants,
 //! never from another client, and from this client only what it named itself.
 
-use crate::base::Denial;
+use std::time::Duration;
+
+use crate::base::{Denial, Limit};
 use crate::wire::mcp::ProtocolVersion;
 
 /// A refused request.
@@ -28,8 +30,28 @@ pub(super) struct Detail {
     pub(super) as_ok: bool,
     /// Value of `Allow`.
     pub(super) allow: Option<&'static str>,
+    /// When a call that exceeded a limit is within it, and which one it was.
+    pub(super) retry: Option<Retry>,
     /// Whether the call may have been carried out: nobody is told to try again then.
     pub(super) may_have_run: bool,
+}
+
+/// When to try again, and why.
+#[derive(Debug)]
+pub(super) struct Retry {
+    /// After so long, if nobody else comes.
+    pub(super) wait: Duration,
+    /// Which limit, in a word.
+    pub(super) which: &'static str,
+    /// The limit, where it was one.
+    pub(super) limit: Option<Limit>,
+}
+
+impl Retry {
+    /// In whole seconds, as headers tell it: never too early.
+    pub(super) fn seconds(&self) -> u64 {
+        self.wait.as_nanos().div_ceil(1_000_000_000).try_into().unwrap_or(u64::MAX).max(1)
+    }
 }
 
 impl From<Denial> for Refusal {

@@ -88,7 +88,8 @@ where
     };
     let session = stage::resume(&caller, &intent, &fields)?;
     let grant = stage::authorise(&caller, &intent, &sent, |rule| context.ruled(snapshot, rule))?;
-    let admitted = stage::admit(caller, &intent, session, &grant);
+    let within = stage::limit(&worker.limiter, &caller, &intent, &grant)?;
+    let admitted = stage::admit(caller, &intent, session, &grant, within);
     let answer = stage::forward(&worker.upstream, &admitted, head, &sent).await?;
     reply::receive(worker, answer, &admitted).await
 }

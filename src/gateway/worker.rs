@@ -12,7 +12,7 @@ use super::aside::Aside;
 use super::reply::Pauses;
 use crate::base::Clock;
 use crate::base::bounds::{ASIDE_BODY_BYTES, ECHOED_ID_BYTES};
-use crate::state::{Load, Snapshot, SnapshotCell, SnapshotReader, Spoken, UsedLog};
+use crate::state::{Limiter, Load, Snapshot, SnapshotCell, SnapshotReader, Spoken, UsedLog};
 use crate::telemetry::Metrics;
 use crate::wire::jsonrpc::{Envelope, Fault, Flaw, Scratch, slow};
 
@@ -41,6 +41,8 @@ pub struct Worker<X> {
     pub metrics: Arc<Metrics>,
     /// How much there is to do.
     pub load: Load,
+    /// Buckets, which all workers share.
+    pub limiter: Arc<Limiter>,
     /// Which versions servers speak.
     pub spoken: Spoken,
     /// Last uses, until they are handed over.
@@ -52,23 +54,35 @@ pub struct Worker<X> {
     aside: Aside,
 }
 
+/// What all workers of a process have in common.
+#[derive(Clone)]
+pub struct Common {
+    /// The time.
+    pub clock: Clock,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Buckets.
+    pub limiter: Arc<Limiter>,
+}
+
 impl<X> Worker<X> {
     /// A worker over a view of the snapshot.
     pub fn new(
         number: usize,
         bounds: RequestBounds,
         load: Load,
-        clock: Clock,
-        metrics: Arc<Metrics>,
+        common: Common,
         upstream: X,
         snapshot: SnapshotReader,
     ) -> Self {
+        let Common { clock, metrics, limiter } = common;
         Self {
             number,
             bounds,
             clock,
             metrics,
             load,
+            limiter,
             spoken: Spoken::default(),
             used: UsedLog::default(),
             upstream,

@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::ids::{RuleId, ServerId};
+use super::limits::{KeyLimits, Plans, RuleLimits};
 use super::scope::{Scope, ScopeSet};
 use super::server::Server;
 
@@ -45,6 +46,8 @@ pub struct Rule {
     pub scopes: Box<[Scope]>,
     /// Time until an answer begins, where the rule sets one.
     pub first_byte: Option<Duration>,
+    /// How often it may be called.
+    pub limits: RuleLimits,
 }
 
 /// Everything that is decided by configuration alone.
@@ -54,14 +57,15 @@ pub struct Policy {
     rules: Vec<Rule>,
     paths: HashMap<Box<str>, ServerId, RandomState>,
     hosts: Vec<Box<str>>,
+    plans: Plans,
 }
 
 impl Policy {
     /// A policy over these parts; `servers[n].id` is `n`, and rules stand in the order of
     /// their servers. `hosts` are lower case, without ports.
-    pub fn new(servers: Vec<Server>, rules: Vec<Rule>, hosts: Vec<Box<str>>) -> Self {
+    pub fn new(servers: Vec<Server>, rules: Vec<Rule>, hosts: Vec<Box<str>>, plans: Plans) -> Self {
         let paths = servers.iter().map(|s| (format!("/{}/mcp", s.name).into(), s.id)).collect();
-        Self { servers, rules, paths, hosts }
+        Self { servers, rules, paths, hosts, plans }
     }
 
     /// The server at a request path.
@@ -97,21 +101,25 @@ impl Policy {
         self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
     }
 
-    /// What a key with these scopes may do; computed once for each distinct set.
-    pub fn grants(&self, set: &ScopeSet) -> Grants {
+    /// What a key with these scopes and this plan may do; computed once for each distinct pair. A plan
+    /// that is not configured has no limits.
+    pub fn grants(&self, set: &ScopeSet, plan: Option<&str>) -> Grants {
         let satisfied = |rule: &Rule| rule.scopes.iter().all(|scope| set.grants(scope));
         let rules = Bits::collect(self.rules.iter().map(satisfied));
         let anything = |server: &Server| server.rules.clone().any(|rule| rules.has(rule));
         let servers = Bits::collect(self.servers.iter().map(anything));
-        Grants { rules, servers }
+        let limits = plan.and_then(|plan| self.plans.get(plan)).copied().unwrap_or_default();
+        Grants { rules, servers, limits }
     }
 }
 
-/// What one scope set may do under one policy.
+/// What one scope set may do under one policy, and how often under one plan.
 #[derive(Debug, Default)]
 pub struct Grants {
     rules: Bits,
     servers: Bits,
+    /// How often.
+    pub limits: KeyLimits,
 }
 
 impl Grants {

@@ -36,8 +36,8 @@ struct Brief<'a> {
     _name: Text<'a>,
     #[serde(borrow, default)]
     owner: Option<Text<'a>>,
-    #[serde(borrow, default, rename = "plan")]
-    _plan: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    plan: Option<Text<'a>>,
     #[serde(default, rename = "limits")]
     _limits: Option<IgnoredAny>,
     #[serde(borrow, default, rename = "purposes")]
@@ -98,6 +98,7 @@ fn brief(id: KeyId, text: &str) -> Option<(KeyEntry, u64)> {
         hash: KeyHash::parse(&record.key_hash)?,
         previous,
         scopes: ScopeSet::new(patterns.ok()?),
+        plan: record.plan.as_deref().map(Into::into),
         status: status(record.status),
         expires: match &record.expires_at {
             Some(text) => time(text)?,
@@ -115,6 +116,7 @@ pub fn key_entry(record: &KeyRecord) -> Result<KeyEntry, RecordFault> {
         hash: record.key_hash.clone(),
         previous: record.previous_hash.clone().zip(record.previous_until.map(|until| until.0)),
         scopes: record.scope_set()?,
+        plan: record.plan.as_deref().map(Into::into),
         status: status(record.status),
         expires: record.expires_at.map_or(UnixSeconds::NEVER, |time| time.0),
         owner: record.owner.as_deref().and_then(owner_value),

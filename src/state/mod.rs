@@ -1,9 +1,10 @@
-//! What requests share and change: the snapshot cell, the sealer of session ids, the record of
-//! last uses, and how much there is to do.
+//! What requests share and change: the snapshot cell, the limiter, the sealer of session ids,
+//! the record of last uses, and how much there is to do.
 //!
 //! Everything here is bounded and collected. It must never make a request wait.
 
 pub mod freshness;
+pub mod limiter;
 pub mod load;
 pub mod sealer;
 pub mod snapshot;
@@ -11,6 +12,7 @@ pub mod spoken;
 pub mod used;
 
 pub use freshness::Freshness;
+pub use limiter::{Limiter, ToolBuckets};
 pub use load::{Ceilings, Load};
 pub use sealer::{Holder, Sealer};
 pub use snapshot::{Snapshot, SnapshotCell, SnapshotReader};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Cache};
 
 use super::freshness::Freshness;
+use super::limiter::ToolBuckets;
 use super::sealer::Sealer;
 use crate::policy::{Keys, Policy};
 use crate::telemetry::PolicyCells;
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub sealer: Arc<Sealer>,
     /// Metric cells laid out like the policy.
     pub cells: Arc<PolicyCells>,
+    /// Buckets of rules, laid out like the policy.
+    pub tools: Arc<ToolBuckets>,
     /// Counts snapshots of this process.
     pub version: u64,
 }

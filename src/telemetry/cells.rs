@@ -145,6 +145,12 @@ pub struct Metrics {
     pub registry_lost: AtomicU64,
     /// Whether nobody vouched yet that the registry is whole.
     pub registry_unconfirmed: AtomicBool,
+    /// Buckets of the limiter; a gauge.
+    pub limiter_buckets: AtomicU64,
+    /// Calls that were refused as the limiter had no room for a bucket.
+    pub limiter_full: AtomicU64,
+    /// Calls beyond a limit that is counted only.
+    pub limits_warned: AtomicU64,
     /// Last-used times that could not be kept until they were written.
     pub used_dropped: AtomicU64,
 }
@@ -175,6 +181,9 @@ impl Metrics {
             revocation: Histogram::new(REVOCATION),
             registry_lost: AtomicU64::new(0),
             registry_unconfirmed: AtomicBool::new(false),
+            limiter_buckets: AtomicU64::new(0),
+            limiter_full: AtomicU64::new(0),
+            limits_warned: AtomicU64::new(0),
             used_dropped: AtomicU64::new(0),
         }
     }

@@ -50,9 +50,6 @@ impl Collector for Page {
             let open = ConstGauge::new(self.metrics.connections.sum(protocol as usize).cast_signed());
             open.encode(connections.encode_family(&[("protocol", protocol.label())])?)?;
         }
-        let gauge = |encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64| {
-            ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
-        };
         let m = &self.metrics;
         #[expect(clippy::cast_precision_loss, reason = "counts of keys are far below 2^52")]
         gauge(&mut encoder, "tollgate_keys", "Keys in the snapshot", m.keys.load(Ordering::Relaxed) as f64)?;
@@ -69,20 +66,13 @@ impl Collector for Page {
             "Keys in force that the registry has lost",
             m.registry_lost.load(Ordering::Relaxed) as f64,
         )?;
+        self.limits(&mut encoder)?;
         m.revocation.encode(encoder.encode_descriptor(
             "tollgate_revocation_seconds",
             "Time from a change in the registry to its being in force here",
             None,
             MetricType::Histogram,
         )?)?;
-        let counter = |encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64| {
-            ConstCounter::new(value).encode(encoder.encode_descriptor(
-                name,
-                help,
-                None,
-                MetricType::Counter,
-            )?)
-        };
         counter(
             &mut encoder,
             "tollgate_snapshot_swaps",
@@ -101,7 +91,26 @@ impl Collector for Page {
     }
 }
 
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
+    ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+}
+
+fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    ConstCounter::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
+}
+
 impl Page {
+    fn limits(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let m = &self.metrics;
+        #[expect(clippy::cast_precision_loss, reason = "counts of buckets are far below 2^52")]
+        let buckets = m.limiter_buckets.load(Ordering::Relaxed) as f64;
+        gauge(encoder, "tollgate_limiter_buckets", "Buckets of keys that the limiter holds", buckets)?;
+        let full = m.limiter_full.load(Ordering::Relaxed);
+        counter(encoder, "tollgate_limiter_full", "Calls refused for want of room for a bucket", full)?;
+        let warned = m.limits_warned.load(Ordering::Relaxed);
+        counter(encoder, "tollgate_limits_warned", "Calls beyond a limit with warn_only", warned)
+    }
+
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "tollgate_requests",

@@ -26,6 +26,7 @@ mod framing;
 mod fuzz_corpora;
 mod house;
 mod keys;
+mod limits;
 mod memory;
 mod neighbours;
 mod refusals;

@@ -10,6 +10,7 @@ use tollgate::base::UnixSeconds;
 use tollgate::gateway::{ReplyBody, Worker, serve, turn_away};
 use tollgate::policy::keys::Status;
 use tollgate::state::Holder;
+use tollgate::state::limiter::Asked;
 use tollgate::wire::head::{Reply, RequestHead};
 
 use super::upstream::{Pieces, Reaction, Stub};
@@ -17,9 +18,10 @@ use super::{at_once, entry, exchange, keys, publisher, raw, scopes, to_its_end, 
 use plan::{Arrives, Plan, plan};
 
 /// Every case.
-pub const CASES: [&str; 47] = [
+pub const CASES: [&str; 49] = [
     "modern_json",
     "modern_json_4k",
+    "modern_json_limited",
     "modern_sse",
     "modern_discover",
     "modern_api_key",
@@ -39,6 +41,7 @@ pub const CASES: [&str; 47] = [
     "scope_missing",
     "method_denied",
     "not_configured",
+    "rate_limited",
     "session_unknown_forged",
     "session_unknown_of_another",
     "route_unknown",
@@ -90,6 +93,14 @@ pub struct World {
     runtime: tokio::runtime::Runtime,
 }
 
+/// Takes the one token that a key has with the tool that is refused.
+fn use_up(worker: &Worker<Stub>, key: tollgate::base::KeyId) {
+    let snapshot = worker.snapshot();
+    let rule = snapshot.policy.rules().iter().find(|rule| &*rule.text == "limited").unwrap();
+    let asked = Asked { key, of_key: None, of_pair: rule.limits.per_key, of_tool: None, cost: 1 };
+    assert!(worker.limiter.take(&asked).is_ok());
+}
+
 impl World {
     /// A world with a few keys.
     pub fn new() -> Self {
@@ -111,6 +122,7 @@ impl World {
             let id = snapshot.sealer.seal(b"0f8e2c9a7b6d4e1f", holder, worker.clock.now()).unwrap();
             id.to_str().unwrap().to_owned()
         };
+        use_up(&worker, ids[0]);
         let sessions = ids.map(seal);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         Self { worker, full, key: raw(0), sessions, runtime }

@@ -45,8 +45,10 @@ pub(super) fn plan(name: &str, world: &World) -> Plan {
     let call = || Sent::modern(key, BODY);
     let method = |method| Sent::modern(key, &BODY.replace("tools/call", method)).but("Mcp-Method", method);
     let session = |number: usize| Sent::legacy(key, LEGACY).with("Mcp-Session-Id", &world.sessions[number]);
+    let named = |tool: &str| Sent::modern(key, &BODY.replace("search", tool));
     match name {
         "modern_json" => allowed(call(), upstream::result()),
+        "modern_json_limited" => allowed(named("counted").but("Mcp-Name", "counted"), upstream::result()),
         "modern_json_4k" => allowed(Sent::modern(key, &large_body()), upstream::result()),
         "modern_sse" => allowed(call(), upstream::events(2)),
         "modern_discover" => {
@@ -87,6 +89,7 @@ fn refusal_by_client(name: &str, world: &World) -> Option<Plan> {
         "host_denied" => refused(421, "host_denied", call().but("Host", "evil.example")),
         "scope_missing" => refused(403, "scope_missing", tool("tool_29").but("Mcp-Name", "tool_29")),
         "method_denied" => refused(403, "method_denied", method("tasks/get").without("Mcp-Name")),
+        "rate_limited" => refused(429, "rate_limited", tool("limited").but("Mcp-Name", "limited")),
         "not_configured" => refused(403, "not_configured", tool("unlisted").but("Mcp-Name", "unlisted")),
         "session_unknown_forged" => refused(404, "session_unknown", session("0f8e2c9a7b6d4e1f")),
         "session_unknown_of_another" => refused(404, "session_unknown", session(&world.sessions[1])),

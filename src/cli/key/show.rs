@@ -69,10 +69,9 @@ pub(super) fn show(desk: &mut Desk<'_, '_>, id: KeyId) -> Result<(), CommandFaul
         return Ok(output::json_line(desk.session.out, &shown)?);
     }
     output::members(desk.session.out, &shown)?;
-    if let Some(description) =
-        record.plan.as_ref().and_then(|plan| desk.settings.plans.get(plan)).filter(|d| !d.is_empty())
-    {
-        writeln!(desk.session.out, "{:<22} {description}", "plan is for")?;
+    let plan = record.plan.as_ref().and_then(|plan| desk.settings.plans.get(plan));
+    if let Some(plan) = plan.filter(|plan| !plan.description.is_empty()) {
+        writeln!(desk.session.out, "{:<22} {}", "plan is for", plan.description)?;
     }
     if let Some(overlap) = overlap {
         writeln!(desk.session.out, "{:<22} {}", "overlap", overlap.text())?;

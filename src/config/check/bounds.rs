@@ -39,6 +39,7 @@ impl Check<'_> {
             connections: self.number("bounds.connections", raw.connections),
             requests: self.number("bounds.requests", raw.requests),
             streams: self.number("bounds.streams", raw.streams),
+            buckets: self.buckets(raw.buckets),
         };
         if bounds.bodies < bounds.body && self.faults.0.is_empty() {
             self.faults.add(
@@ -68,6 +69,13 @@ impl Check<'_> {
                 *range.start()
             }
         }
+    }
+
+    fn buckets(&mut self, count: u32) -> usize {
+        if !(1..=100_000_000).contains(&count) {
+            self.faults.add("bounds.buckets", count.to_string(), "a number from 1 to 100000000");
+        }
+        count as usize
     }
 
     fn number(&mut self, path: &str, count: u32) -> usize {

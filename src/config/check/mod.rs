@@ -4,6 +4,7 @@
 //! handed out only when no fault was noted by anyone.
 
 mod bounds;
+mod limits;
 mod listen;
 mod redis;
 mod registry;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use super::fault::Faults;
 use super::raw::{Keys, Plan, Raw, Registry};
-use super::settings::{KeySettings, LogFormat, Settings};
+use super::settings::{KeySettings, LogFormat, PlanSettings, Settings};
 use super::{fault::member, units};
 use crate::policy::Scope;
 
@@ -31,6 +32,7 @@ pub(super) fn check(raw: Raw, folder: &Path, faults: Faults) -> Result<Settings,
     let (servers, log_level) = (raw.servers, raw.log.level);
     let keys = check.keys(&raw.registry, raw.keys, &raw.scopes, raw.plans);
     let servers = check.servers(&servers, keys.scopes.as_ref());
+    check.costs(&keys.plans, &servers);
     match listen {
         Some(listen) if check.faults.0.is_empty() => {
             Ok(Settings { listen, keys, admin, bounds, log_level, log_format, servers, files: check.files })
@@ -64,7 +66,8 @@ impl Check<'_> {
         plans: BTreeMap<String, Plan>,
     ) -> KeySettings {
         let year = Duration::from_secs(366 * 86_400);
-        let plans: BTreeMap<_, _> = plans.into_iter().map(|(name, plan)| (name, plan.description)).collect();
+        let plan = |(name, plan)| (String::clone(&name), self.plan(&member("plans", &name), plan));
+        let plans: BTreeMap<String, PlanSettings> = plans.into_iter().map(plan).collect();
         self.plans(&plans, keys.default_plan.as_ref());
         KeySettings {
             registry: self.registry(registry),
@@ -90,7 +93,7 @@ impl Check<'_> {
         (!raw.is_empty()).then_some(scopes)
     }
 
-    fn plans(&mut self, plans: &BTreeMap<String, String>, default: Option<&String>) {
+    fn plans(&mut self, plans: &BTreeMap<String, PlanSettings>, default: Option<&String>) {
         for name in plans.keys().filter(|name| !is_name(name)) {
             self.faults.add(member("plans", name), format!("the name {name:?}"), NAME);
         }

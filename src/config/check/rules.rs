@@ -56,7 +56,8 @@ impl Check<'_> {
             let first_byte =
                 rule.first_byte.as_ref().map(|wait| self.wait(&format!("{at}.first_byte"), wait));
             let scopes = self.rule_scopes(&at, rule, known);
-            rules.push(RuleSettings { text: text.clone(), scopes, first_byte });
+            let limits = self.rule_limits(&at, rule);
+            rules.push(RuleSettings { text: text.clone(), scopes, first_byte, limits, cost: rule.cost });
         }
         rules
     }

@@ -10,8 +10,10 @@ use serde::Deserialize;
 
 use super::defaults;
 
+mod limits;
 mod registry;
 
+pub(super) use limits::{Plan, PlanLimit, RuleLimit};
 pub(super) use registry::{Pepper, Registry};
 
 /// Configuration of Tollgate, a gateway in front of MCP servers.
@@ -140,6 +142,9 @@ pub(super) struct RawBounds {
     /// Answers that are being streamed; beyond it answers that would be are refused with 503.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) streams: u32,
+    /// Buckets of limits that count keys one by one; some 60 bytes each. A bucket that is full again is dropped, and calls that would need one more are refused.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub(super) buckets: u32,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -162,14 +167,6 @@ pub(super) struct Keys {
     /// How long the old secret works on after a rotation.
     #[schemars(extend("format" = "duration"))]
     pub(super) overlap: String,
-}
-
-#[derive(Deserialize, JsonSchema, Default)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Plan {
-    /// What the plan is for; shown with its keys.
-    #[schemars(example = &"agents of the sales team")]
-    pub(super) description: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -233,7 +230,7 @@ pub(super) struct Identity {
     pub(super) owner: Option<String>,
 }
 
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Rule {
     /// Scopes that a key needs, all of them, literally named.
@@ -242,6 +239,22 @@ pub(super) struct Rule {
     /// Time until an answer begins, instead of `bounds.first_byte`; for tools.
     #[schemars(extend("format" = "duration"), example = &"30s")]
     pub(super) first_byte: Option<String>,
+    /// How often it may be called: a rate and a burst, per key or by all together.
+    #[schemars(example = serde_json::json!({"rate": "5/s", "burst": 10, "per": "key"}))]
+    pub(super) limit: Option<RuleLimit>,
+    /// More of these: one per key and one per tool can be had.
+    #[schemars(example = serde_json::json!([{"rate": "100/s", "burst": 100, "per": "tool"}]))]
+    pub(super) limits: Vec<RuleLimit>,
+    /// How many tokens a call takes from each of its buckets, that of the key's plan too.
+    #[schemars(range(min = 1, max = 1_000_000), example = 1)]
+    pub(super) cost: u32,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        let (scopes, limits) = (Vec::new(), Vec::new());
+        Self { scopes, first_byte: None, limit: None, limits, cost: defaults::COST }
+    }
 }
 
 impl Default for Listen {
@@ -285,6 +298,7 @@ impl Default for RawBounds {
             connections: defaults::CONNECTIONS,
             requests: defaults::REQUESTS,
             streams: defaults::STREAMS,
+            buckets: defaults::BUCKETS,
         }
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::body::ReplyBody;
 use crate::base::Denial;
 use crate::base::denial::TABLE;
-use crate::gateway::refusal::{Detail, Refusal};
+use crate::gateway::refusal::{Detail, Refusal, Retry};
 use crate::wire::head::Reply;
 use crate::wire::jsonrpc::{ErrorBody, error_body};
 use crate::wire::lines::Lines;
@@ -74,10 +74,32 @@ fn render(refusal: &Refusal, id: Option<&[u8]>) -> Reply<Vec<u8>> {
     if let Some(seconds) = row.retry_after.filter(|_| !detail.may_have_run) {
         headers.insert(RETRY_AFTER, HeaderValue::from(u16::from(seconds)));
     }
+    if let Some(retry) = &detail.retry {
+        tell_limit(headers, retry);
+    }
     if let Some(allow) = detail.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
     reply
+}
+
+/// `Retry-After` (RFC 9110 §10.2.3) and, where it was a limit, what it is: in
+/// draft-ietf-httpapi-ratelimit-headers-10 a quota `q` in a window of `w` seconds, and `r` left of it,
+/// more in `t` seconds.
+fn tell_limit(headers: &mut http::HeaderMap, retry: &Retry) {
+    let seconds = retry.seconds();
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    let Some(limit) = retry.limit else { return };
+    let window = limit.window().as_millis().div_ceil(1_000).max(1);
+    let told = [
+        ("ratelimit-policy", format!("\"{}\";q={};w={window}", retry.which, limit.burst())),
+        ("ratelimit", format!("\"{}\";r=0;t={seconds}", retry.which)),
+    ];
+    for (name, value) in told {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(http::HeaderName::from_static(name), value);
+        }
+    }
 }
 
 /// RFC 6750 §3; the table's sentences hold no quotation mark.
@@ -99,6 +121,11 @@ fn data(denial: Denial, detail: &Detail) -> serde_json::Value {
     data.insert("reason".into(), json!(denial.row().reason));
     if !detail.missing_scopes.is_empty() {
         data.insert("missing_scopes".into(), json!(detail.missing_scopes));
+    }
+    if let Some(retry) = &detail.retry {
+        let ms = retry.wait.as_micros().div_ceil(1_000);
+        data.insert("retry_after_ms".into(), json!(u64::try_from(ms).unwrap_or(u64::MAX)));
+        data.insert("limit".into(), json!(retry.which));
     }
     if let Some(requested) = &detail.requested_version {
         data.insert(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::session::told;
-use super::{Caller, Grant, Message, Routed, Session, Stream};
+use super::{Caller, Grant, Message, Routed, Session, Stream, Within};
 use crate::base::KeyId;
 use crate::policy::Verified;
 use crate::wire::mcp::{Era, Method};
@@ -82,6 +82,7 @@ pub(in crate::gateway) fn admit<'s>(
     intent: &Intent,
     session: Session,
     grant: &Grant,
+    _within: Within,
 ) -> Admitted<'s> {
     let discovers =
         matches!(intent, Intent::Message(message) if message.envelope().method == Method::Discover);

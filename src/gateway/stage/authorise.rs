@@ -9,12 +9,20 @@ use crate::policy::{RuleId, Wanted, authorise as decide};
 use crate::wire::jsonrpc::Subject;
 
 /// A permission, for the intent that it was asked for.
-pub(in crate::gateway) struct Grant(Option<RuleId>);
+pub(in crate::gateway) struct Grant {
+    tool: Option<RuleId>,
+    applied: Option<RuleId>,
+}
 
 impl Grant {
     /// The tool's rule, for what it says beside the permission.
     pub(super) fn rule(&self) -> Option<RuleId> {
-        self.0
+        self.tool
+    }
+
+    /// The rule over a tool, a prompt or a resource that applied; of several resources the last.
+    pub(super) fn applied(&self) -> Option<RuleId> {
+        self.applied
     }
 }
 
@@ -25,9 +33,10 @@ pub(in crate::gateway) fn authorise(
     body: &[u8],
     mut ruled: impl FnMut(RuleId),
 ) -> Result<Grant, Refusal> {
-    let mut tool = None;
+    let (mut tool, mut applied) = (None, None);
     let mut ask = |wanted| {
         let decision = ask(caller, wanted);
+        applied = decision.rule.or(applied);
         if let (Some(rule), Wanted::Tool(_)) = (decision.rule, wanted) {
             tool = Some(rule);
             ruled(rule);
@@ -49,7 +58,7 @@ pub(in crate::gateway) fn authorise(
             resources.iter().try_for_each(|uri| ask(Wanted::Resource(uri.in_body(body))))?;
         }
     }
-    Ok(Grant(tool))
+    Ok(Grant { tool, applied })
 }
 
 fn ask(caller: &Caller<'_>, wanted: Wanted<'_>) -> crate::policy::Decision {

@@ -27,6 +27,8 @@ pub struct KeyEntry {
     pub previous: Option<(KeyHash, UnixSeconds)>,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// The plan that says how often; `None` for no limits.
+    pub plan: Option<Box<str>>,
     /// Whether it is in force.
     pub status: Status,
     /// When it ends; [`UnixSeconds::NEVER`] for no end.

@@ -187,7 +187,7 @@ impl Keys {
         for same_key in changes.chunk_by(|a, b| a.1.0 == b.1.0) {
             let Some((_, (id, entry))) = same_key.last() else { continue };
             let put = entry.as_ref().map(|entry| {
-                let scopes = self.sets.intern(&entry.scopes, policy);
+                let scopes = self.sets.intern(&entry.scopes, entry.plan.as_deref(), policy);
                 edit.put(entry, self.hash(*id), scopes, &self.hasher)
             });
             // A full shard denies the key. The spine grows long before (see MOST), and ids

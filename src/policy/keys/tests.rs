@@ -22,6 +22,7 @@ fn entry(number: u32, mark: u8) -> KeyEntry {
         hash: hash.clone(),
         previous: mark.is_multiple_of(3).then_some((hash, UnixSeconds(u32::from(mark)))),
         scopes: ScopeSet::new(vec![ScopePattern::parse(&format!("s{}", mark % 5)).unwrap()]),
+        plan: mark.is_multiple_of(4).then(|| format!("plan{}", mark % 3).into()),
         status: if mark.is_multiple_of(7) { Status::Revoked } else { Status::Active },
         expires: UnixSeconds::NEVER,
         owner: mark.is_multiple_of(2).then(|| format!("owner{}", mark % 4).parse().unwrap()),

@@ -73,6 +73,53 @@ pub(super) fn streams() {
     });
 }
 
+/// More keys at once than there is room for buckets: those beyond are refused, and counted; once buckets
+/// are full again there is room.
+pub(super) fn buckets() {
+    use tollgate::base::Clock;
+    use tollgate::base::digest::Hasher;
+    use tollgate::base::key::Env;
+    use tollgate::registry::Embedded;
+    use tollgate::registry::operations::{self, Wish};
+    let plan = "[bounds]\nbuckets = 1\n[plans.standard]\ncalls = { rate = \"6/m\", burst = 1 }\n";
+    let tool =
+        "[servers.tools.\"crm.read_x\"]\nscopes = [\"crm:read\"]\nlimit = { rate = \"6/m\", burst = 1 }";
+    let world = World::new(plan, tool);
+    let mut registry = Embedded::open(&world.folder.path().join("tollgate.db")).unwrap();
+    // Each of 256 shards has room for the two buckets of four keys.
+    let keys: Vec<String> = (0..1_500)
+        .map(|_| {
+            let wish = Wish {
+                env: Env::Test,
+                name: "crowd".into(),
+                owner: None,
+                scopes: vec!["crm:read".into()],
+                plan: Some("standard".into()),
+                expires_at: None,
+            };
+            let now = Clock::system().now();
+            operations::issue(&mut registry, &Hasher::new(&[]), wish, now).unwrap().key.reveal().clone()
+        })
+        .collect();
+    let gateway = world.serve();
+    let mut connection = gateway.connect();
+    let mut refused = Vec::new();
+    for key in &keys {
+        let answer = connection.call(key, "crm.read_x");
+        if answer.status != 200 {
+            assert_eq!((answer.status, answer.reason()), (429, "rate_limited".into()));
+            assert_eq!(answer.json()["error"]["data"]["limit"], "room");
+            refused.push(key);
+        }
+    }
+    assert!(!refused.is_empty(), "a crowd finds no room for all");
+    let counted = format!("tollgate_limiter_full_total {}", refused.len());
+    until("it is counted", || crate::admin::get(&gateway, "/metrics").text().contains(&counted));
+    // Ten seconds later the others' buckets are full, and dropped by who needs the room.
+    std::thread::sleep(Duration::from_secs(10));
+    assert_eq!(connection.call(refused[0], "crm.read_x").status, 200);
+}
+
 /// Where the system allows fewer open files than there may be connections, a flood of them meets
 /// a ceiling all the same, and calls still find their way to the upstream.
 #[test]

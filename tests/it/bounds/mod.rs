@@ -39,6 +39,7 @@ table! {
     connections: ceilings::connections,
     requests: ceilings::requests,
     streams: ceilings::streams,
+    buckets: ceilings::buckets,
 }
 
 #[test]

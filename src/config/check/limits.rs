@@ -1,0 +1,90 @@
+//! Limits: rates and bursts that can be kept, and what a call costs.
+
+use std::collections::BTreeMap;
+
+use super::Check;
+use crate::base::Limit;
+use crate::config::fault::member;
+use crate::config::raw::{Plan, PlanLimit, Rule, RuleLimit};
+use crate::config::settings::{LimitSettings, Per, PlanSettings, ServerSettings};
+use crate::config::units;
+
+impl Check<'_> {
+    pub(super) fn plan(&mut self, path: &str, raw: Plan) -> PlanSettings {
+        let mut limit = |name: &str, raw: Option<PlanLimit>| {
+            let raw = raw?;
+            self.limit(&format!("{path}.{name}"), &raw.rate, raw.burst, raw.warn_only)
+        };
+        let (calls, other) = (limit("calls", raw.calls), limit("other", raw.other));
+        PlanSettings { description: raw.description, calls, other }
+    }
+
+    /// A rule's limits: one for each key, one for all, or both.
+    pub(super) fn rule_limits(&mut self, path: &str, rule: &Rule) -> Vec<(Per, LimitSettings)> {
+        let mut limits: Vec<(Per, LimitSettings)> = Vec::new();
+        let single = rule.limit.iter().map(|raw| (format!("{path}.limit"), raw));
+        let more =
+            (0..).zip(&rule.limits).map(|(index, raw): (usize, _)| (format!("{path}.limits[{index}]"), raw));
+        for (at, raw) in single.chain(more) {
+            let RuleLimit { rate, burst, per, warn_only } = raw;
+            let per = if per == "tool" { Per::Tool } else { Per::Key };
+            let Some(limit) = self.limit(&at, rate, *burst, *warn_only) else { continue };
+            if limits.iter().any(|(other, _)| *other == per) {
+                self.faults.add(&at, "a second limit per the same", "one limit per key and one per tool");
+            }
+            if rule.cost > limit.limit.burst() {
+                let found =
+                    format!("a cost of {}, more than the burst of {}", rule.cost, limit.limit.burst());
+                self.faults.add(format!("{path}.cost"), found, "a cost that every bucket can hold");
+            }
+            limits.push((per, limit));
+        }
+        if rule.cost == 0 {
+            self.faults.add(format!("{path}.cost"), "0", "a number from 1");
+        }
+        limits
+    }
+
+    /// A call that costs more than a key's bucket ever holds would be refused for ever.
+    pub(super) fn costs(&mut self, plans: &BTreeMap<String, PlanSettings>, servers: &[ServerSettings]) {
+        let rules = servers.iter().flat_map(|server| {
+            [&server.tools, &server.prompts, &server.resources]
+                .into_iter()
+                .flatten()
+                .map(move |rule| (server, rule))
+        });
+        let Some((server, dearest)) = rules.max_by_key(|(_, rule)| rule.cost) else { return };
+        for (name, plan) in plans {
+            let Some(burst) =
+                plan.calls.map(|calls| calls.limit.burst()).filter(|burst| *burst < dearest.cost)
+            else {
+                continue;
+            };
+            let found = format!(
+                "a burst of {burst}, less than the cost of {:?} of the server {}, which is {}",
+                dearest.text, server.name, dearest.cost
+            );
+            self.faults.add(member("plans", name) + ".calls", found, "a burst that every call fits into");
+        }
+    }
+
+    fn limit(&mut self, path: &str, rate: &str, burst: u32, warn_only: bool) -> Option<LimitSettings> {
+        let Some((tokens, time)) = units::rate(rate) else {
+            if !self.faults.touches(&format!("{path}.rate")) {
+                let found = format!("the string {rate:?}");
+                self.faults.add(
+                    format!("{path}.rate"),
+                    found,
+                    "a number in a time, e.g. 100/s, 30/m, 5/h, 24/d",
+                );
+            }
+            return None;
+        };
+        let limit = Limit::new(tokens, time, burst);
+        if limit.is_none() {
+            let found = format!("{rate} with a burst of {burst}");
+            self.faults.add(path, found, "from 1/h to 1000000/s, and a burst from 1 to 1000000");
+        }
+        limit.map(|limit| LimitSettings { limit, enforced: !warn_only })
+    }
+}

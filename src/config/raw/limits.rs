@@ -1,0 +1,55 @@
+//! Limits as they are written, of plans and of rules.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::defaults;
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Plan {
+    /// What the plan is for; shown with its keys.
+    #[schemars(example = &"agents of the sales team")]
+    pub(in crate::config) description: String,
+    /// How often each of its keys may call: tools, prompts and resources together.
+    #[schemars(example = serde_json::json!({"rate": "100/s", "burst": 200, "warn_only": false}))]
+    pub(in crate::config) calls: Option<PlanLimit>,
+    /// How often each of its keys may do what is no call: lists, discover, ping, notifications. Counted apart, so that a client that asks what there is is not kept from calling.
+    #[schemars(example = serde_json::json!({"rate": "10/s", "burst": 50}))]
+    pub(in crate::config) other: Option<PlanLimit>,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct PlanLimit {
+    /// How many in a second, minute, hour or day: from 1/h to 1000000/s.
+    #[schemars(extend("format" = "rate"), example = &"100/s")]
+    pub(in crate::config) rate: String,
+    /// How many at once, from 1 to 1,000,000.
+    #[schemars(example = 200)]
+    pub(in crate::config) burst: u32,
+    /// Count what exceeds the limit, and refuse nothing.
+    pub(in crate::config) warn_only: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RuleLimit {
+    /// How many in a second, minute, hour or day: from 1/h to 1000000/s.
+    #[schemars(extend("format" = "rate"), example = &"5/s")]
+    pub(in crate::config) rate: String,
+    /// How many at once, from 1 to 1,000,000.
+    #[schemars(example = 10)]
+    pub(in crate::config) burst: u32,
+    /// Whose calls are counted together: "key" for those of each key by itself, "tool" for those of all.
+    #[schemars(extend("enum" = ["key", "tool"]))]
+    pub(in crate::config) per: String,
+    /// Count what exceeds the limit, and refuse nothing.
+    pub(in crate::config) warn_only: bool,
+}
+
+impl Default for RuleLimit {
+    fn default() -> Self {
+        Self { rate: String::new(), burst: 0, per: defaults::LIMIT_PER.into(), warn_only: false }
+    }
+}

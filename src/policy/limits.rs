@@ -1,0 +1,77 @@
+//! What limits apply to a call: that of its key, by the key's plan; that of its tool; and that of the
+//! key with the tool.
+//!
+//! Each knows the number under which its buckets are kept, made of what it is called: a reload that
+//! changes a rate finds the buckets as they were.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::base::Limit;
+
+/// A limit as it applies somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What its buckets are kept under; the same for the same name, for as long as the process runs.
+    pub bucket: u64,
+    /// How much and how fast.
+    pub limit: Limit,
+    /// Whether what exceeds it is refused; else it is counted only.
+    pub enforced: bool,
+}
+
+impl Applied {
+    /// A limit that is called so: where it stands in the configuration.
+    pub fn new(name: &[&str], limit: Limit, enforced: bool) -> Self {
+        // Without a seed, and so the same at each reload; nobody but the configuration chooses names.
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        Self { bucket: hasher.finish(), limit, enforced }
+    }
+}
+
+/// Limits of a key: by its plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyLimits {
+    /// Of calls: what names a tool, a prompt or a resource.
+    pub calls: Option<Applied>,
+    /// Of what is no call: lists, discover, ping, notifications.
+    pub other: Option<Applied>,
+}
+
+/// Limits of a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleLimits {
+    /// Of each key by itself.
+    pub per_key: Option<Applied>,
+    /// Of all keys together.
+    pub per_tool: Option<Applied>,
+    /// How many tokens a call takes, from all of its buckets; at least 1.
+    pub cost: u32,
+}
+
+impl RuleLimits {
+    /// No limit; a call costs one token of its key's.
+    pub const NONE: Self = Self { per_key: None, per_tool: None, cost: 1 };
+}
+
+/// Plans by name, with their limits.
+pub type Plans = HashMap<Box<str>, KeyLimits, RandomState>;
+
+#[cfg(test)]
+mod tests {
+    use super::Applied;
+    use crate::base::Limit;
+    use std::time::Duration;
+
+    #[test]
+    fn a_name_has_one_number_and_other_names_have_others() {
+        let limit = |rate| Limit::new(rate, Duration::from_secs(1), 10).unwrap();
+        let number = |name: &[&str], rate| Applied::new(name, limit(rate), true).bucket;
+        assert_eq!(number(&["crm", "tools", "a"], 1), number(&["crm", "tools", "a"], 2));
+        // Names are not run together.
+        assert_ne!(number(&["crm", "a", "b"], 1), number(&["crm", "ab", ""], 1));
+    }
+}

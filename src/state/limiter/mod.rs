@@ -1,0 +1,298 @@
+//! Token buckets: a call takes from all that apply to it, or from none.
+//!
+//! Bounded, whatever clients send: a bucket belongs to a key and to a rule of the configuration, never
+//! to what a client spelt, and there is a most. Nothing here waits: the only lock is held to read, for
+//! as long as a few numbers take.
+
+mod gcra;
+mod table;
+mod tools;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use gcra::Bucket;
+pub use table::{BucketId, SHARDS};
+pub use tools::ToolBuckets;
+
+use crate::base::{KeyId, Limit, Nanos, Tick};
+use crate::policy::Applied;
+use table::{Full, Table};
+
+/// All buckets of a process.
+pub struct Limiter {
+    table: Table,
+    /// Calls that were refused for want of room.
+    full: AtomicU64,
+    /// Calls beyond a limit that is counted only.
+    warned: AtomicU64,
+}
+
+/// The limits that apply to one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Whose call it is.
+    pub key: KeyId,
+    /// Of the key.
+    pub of_key: Option<Applied>,
+    /// Of the key with the tool.
+    pub of_pair: Option<Applied>,
+    /// Of the tool, with its bucket.
+    pub of_tool: Option<(Applied, &'a Bucket)>,
+    /// Tokens that the call takes from each.
+    pub cost: u32,
+}
+
+/// Which limit it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The key's, by its plan.
+    Key,
+    /// The key's with this tool.
+    KeyAndTool,
+    /// The tool's, of all keys together.
+    Tool,
+    /// There is no room for another bucket.
+    Room,
+}
+
+impl Which {
+    /// In words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::KeyAndTool => "key_and_tool",
+            Self::Tool => "tool",
+            Self::Room => "room",
+        }
+    }
+}
+
+/// A call beyond a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Which one; of several the one that takes longest.
+    pub which: Which,
+    /// The limit, where it was one.
+    pub limit: Option<Limit>,
+    /// How long until the same call is within all of its limits, if no other comes.
+    pub wait: Duration,
+}
+
+/// How long a call waits that found no room: a shard is looked through in that time.
+const NO_ROOM: Duration = Duration::from_secs(1);
+
+/// One limit with its bucket.
+type Held<'a> = (Which, Applied, &'a Bucket);
+
+impl Limiter {
+    /// For at most so many buckets of keys.
+    pub fn new(buckets: usize) -> Self {
+        Self { table: Table::new(buckets), full: AtomicU64::new(0), warned: AtomicU64::new(0) }
+    }
+
+    /// Takes what a call costs from all of its buckets, or nothing.
+    #[inline]
+    pub fn take(&self, asked: &Asked<'_>) -> Result<(), Exceeded> {
+        let limits = [asked.of_key, asked.of_pair, asked.of_tool.map(|(applied, _)| applied)];
+        if limits.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let fine = limits.iter().flatten().any(|applied| applied.limit.is_fine());
+        let now = if fine { Tick::exact() } else { Tick::now() };
+        self.take_at(asked, now.nanos())
+    }
+
+    /// The same at a time.
+    #[inline]
+    pub fn take_at(&self, asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
+        let id = |applied: Option<Applied>| {
+            applied.map(|applied| BucketId { key: asked.key, limit: applied.bucket })
+        };
+        let ids = [id(asked.of_key), id(asked.of_pair)];
+        let taken = self.table.with(&ids, now, |[key, pair]| {
+            let held = [
+                asked.of_key.zip(key).map(|(applied, bucket)| (Which::Key, applied, bucket)),
+                asked.of_pair.zip(pair).map(|(applied, bucket)| (Which::KeyAndTool, applied, bucket)),
+                asked.of_tool.map(|(applied, bucket)| (Which::Tool, applied, bucket)),
+            ];
+            self.take_all(&held, asked.cost, now)
+        });
+        taken.unwrap_or_else(|Full| {
+            self.full.fetch_add(1, Ordering::Relaxed);
+            Err(Exceeded { which: Which::Room, limit: None, wait: NO_ROOM })
+        })
+    }
+
+    /// Looks first and takes then, so that a call that one limit refuses costs the others nothing, not
+    /// even for a moment; what another call took in between is given back.
+    #[inline]
+    fn take_all(&self, held: &[Option<Held<'_>>; 3], cost: u32, now: Nanos) -> Result<(), Exceeded> {
+        let mut exceeded: Option<Exceeded> = None;
+        for (which, applied, bucket) in held.iter().flatten() {
+            let Err(wait) = bucket.has(applied.limit, now, cost) else { continue };
+            if applied.enforced && exceeded.is_none_or(|other| other.wait < wait) {
+                exceeded = Some(Exceeded { which: *which, limit: Some(applied.limit), wait });
+            }
+        }
+        if let Some(exceeded) = exceeded {
+            return Err(exceeded);
+        }
+        for (place, (which, applied, bucket)) in held.iter().flatten().enumerate() {
+            let Err(wait) = bucket.take(applied.limit, now, cost) else { continue };
+            if !applied.enforced {
+                self.warned.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            for (_, applied, bucket) in
+                held.iter().flatten().take(place).filter(|(_, before, _)| before.enforced)
+            {
+                bucket.give_back(applied.limit, cost);
+            }
+            return Err(Exceeded { which: *which, limit: Some(applied.limit), wait });
+        }
+        Ok(())
+    }
+
+    /// Drops buckets that are full, a part of them at a time.
+    pub fn collect(&self) {
+        self.table.collect(Tick::now().nanos());
+    }
+
+    /// Buckets of keys that there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Calls that were refused for want of room.
+    pub fn full(&self) -> u64 {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Calls beyond a limit that is counted only.
+    pub fn warned(&self) -> u64 {
+        self.warned.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, Bucket, Exceeded, Limiter, Which};
+    use crate::base::{KeyId, Limit, Nanos};
+    use crate::policy::Applied;
+    use proptest::prelude::{prop_assert, proptest};
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    const NOW: Nanos = Nanos(1_000_000_000_000);
+
+    fn applied(name: &str, rate: u32, burst: u32, enforced: bool) -> Applied {
+        Applied::new(&[name], Limit::new(rate, Duration::from_secs(1), burst).unwrap(), enforced)
+    }
+
+    fn key(number: u32) -> KeyId {
+        format!("mcp_live_{number:016}").parse().unwrap()
+    }
+
+    #[test]
+    fn a_call_takes_from_all_buckets_or_from_none() {
+        let (limiter, tool) = (Limiter::new(1_000), Bucket::default());
+        let of_tool = applied("tool", 1, 3, true);
+        let asked = |number, cost| Asked {
+            key: key(number),
+            of_key: Some(applied("key", 1, 10, true)),
+            of_pair: Some(applied("pair", 1, 2, true)),
+            of_tool: Some((of_tool, &tool)),
+            cost,
+        };
+        let which =
+            |number, cost| limiter.take_at(&asked(number, cost), NOW).map_err(|exceeded| exceeded.which);
+        assert_eq!([which(1, 1), which(1, 1), which(1, 1)], [Ok(()), Ok(()), Err(Which::KeyAndTool)]);
+        // The refused one took nothing of the tool: another key has the last token.
+        assert_eq!([which(2, 2), which(2, 1), which(2, 1)], [Err(Which::Tool), Ok(()), Err(Which::Tool)]);
+        assert_eq!(tool.tokens(of_tool.limit, NOW), 0);
+        let Err(Exceeded { wait, .. }) = limiter.take_at(&asked(1, 2), NOW) else { panic!() };
+        assert_eq!(wait, Duration::from_secs(2), "the longest of them");
+        assert_eq!(limiter.len(), 4);
+    }
+
+    #[test]
+    fn a_limit_that_warns_refuses_nothing_and_counts() {
+        let limiter = Limiter::new(1_000);
+        let asked = Asked {
+            key: key(1),
+            of_key: Some(applied("key", 1, 5, true)),
+            of_pair: Some(applied("pair", 1, 1, false)),
+            of_tool: None,
+            cost: 1,
+        };
+        let admitted = (0..10).filter(|_| limiter.take_at(&asked, NOW).is_ok()).count();
+        assert_eq!((admitted, limiter.warned(), limiter.full()), (5, 4, 0));
+    }
+
+    proptest! {
+        /// However calls of several keys and costs come together: no bucket gives more than its limit,
+        /// and what all of them would have allowed is allowed.
+        #[test]
+        fn no_interleaving_gets_more_than_the_limits_say(
+            calls in proptest::collection::vec((0_u32..3, 1_u32..4, 0_u64..300_000_000), 1..300),
+        ) {
+            let (limiter, tool) = (Limiter::new(1_000), Bucket::default());
+            let (of_key, of_pair, of_tool) =
+                (applied("key", 5, 6, true), applied("pair", 4, 5, true), applied("tool", 8, 9, true));
+            let (mut now, mut taken) = (NOW.0, [0_u32; 3]);
+            for (number, cost, gap) in calls {
+                now += gap;
+                let asked = Asked {
+                    key: key(number),
+                    of_key: Some(of_key),
+                    of_pair: Some(of_pair),
+                    of_tool: Some((of_tool, &tool)),
+                    cost,
+                };
+                if limiter.take_at(&asked, Nanos(now)).is_ok() {
+                    taken[number as usize] += cost;
+                }
+                let seconds = Duration::from_nanos(now - NOW.0).as_secs_f64();
+                for taken in taken {
+                    prop_assert!(f64::from(taken) <= 5.0 + 4.0 * seconds + 1e-6);
+                }
+                prop_assert!(f64::from(taken.iter().sum::<u32>()) <= 9.0 + 8.0 * seconds + 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn workers_together_get_what_there_is() {
+        let (limiter, tool) = (Limiter::new(1_000), Bucket::default());
+        let of_tool = applied("tool", 1_000, 100, true);
+        let (clock, admitted) = (AtomicU64::new(NOW.0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for worker in 0..4 {
+                let (limiter, tool, clock, admitted) = (&limiter, &tool, &clock, &admitted);
+                scope.spawn(move || {
+                    let asked = Asked {
+                        key: key(worker),
+                        of_key: Some(applied("key", 100_000, 100_000, true)),
+                        of_pair: None,
+                        of_tool: Some((of_tool, tool)),
+                        cost: 1,
+                    };
+                    for _ in 0..50_000 {
+                        let now = Nanos(clock.fetch_add(10_000, Ordering::Relaxed));
+                        let taken = limiter.take_at(&asked, now).is_ok();
+                        admitted.fetch_add(u64::from(taken), Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        // Two seconds went by.
+        let (most, admitted) = (100 + 2_000, admitted.load(Ordering::Relaxed));
+        assert!(admitted <= most && admitted * 1_000 >= most * 999, "{admitted} of {most}");
+    }
+}
