@@ -90,11 +90,10 @@ where
             return Poll::Ready(());
         }
         while look.poll(cx).is_ready() {
-            let now = Tick::now();
-            if open.is_stuck(now, params) {
+            if open.is_stuck(params) {
                 return Poll::Ready(());
             }
-            look.set(open.next_look(now, params));
+            look.set(open.next_look(Tick::now(), params));
         }
         Poll::Pending
     })
@@ -159,9 +158,10 @@ impl Open {
     }
 
     /// Whether a limit has passed: without a stream, or without its client reading.
-    fn is_stuck(&self, now: Tick, params: &ConnectionParams) -> bool {
-        let idle = self.count.get() == 0 && now >= self.idle_since.get() + params.idle;
-        idle || self.oldest_unread().is_some_and(|since| now >= since + params.write_idle)
+    fn is_stuck(&self, params: &ConnectionParams) -> bool {
+        let over = |since: Tick, limit| since.left(limit).is_zero();
+        let idle = self.count.get() == 0 && over(self.idle_since.get(), params.idle);
+        idle || self.oldest_unread().is_some_and(|since| over(since, params.write_idle))
     }
 
     /// The limits are looked at when the first of them could pass, at least once in each.

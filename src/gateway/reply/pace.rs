@@ -98,10 +98,11 @@ impl Pace {
             deadline.set(over.min(now + step));
         }
         std::task::ready!(deadline.poll(cx));
-        let now = Tick::now();
-        if now >= over {
+        // The tick from which it counts may be behind, and the deadline that passed that of a comment.
+        if since.left(whole).is_zero() {
             return Poll::Ready(Paused::TooLong);
         }
+        let now = Tick::now();
         deadline.set(over.min(now + step));
         if self.form == Form::Events && self.at_line_end {
             self.opened_by_comment |= !self.begun;
