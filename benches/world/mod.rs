@@ -1,6 +1,6 @@
 //! What every bench measures on: one policy, keys, requests, an upstream without sockets.
 //!
-//! The policy has the size of a common server's, the keys the number of a large company's
+//! The policy has the size of a shared server's, the keys the number of a large company's
 //! agents. Beside the product's parts stand the naive ones in [`naive`].
 
 #![allow(dead_code, unused_imports, reason = "each bench takes what it needs of it")]
@@ -25,7 +25,7 @@ use tollgate::base::digest::Hasher;
 use tollgate::base::{Clock, SealingKey, UnixSeconds};
 use tollgate::config::{Environment, load_text};
 use tollgate::control::{Publisher, compile};
-use tollgate::gateway::{Common, Pauses, RequestBounds, Worker};
+use tollgate::gateway::{Pauses, RequestBounds, Shared, Worker};
 use tollgate::policy::Policy;
 use tollgate::policy::keys::Change;
 use tollgate::state::{Ceilings, Limiter, Load, Sealer};
@@ -96,12 +96,12 @@ pub fn worker_of(
     let ceilings = Ceilings { requests, streams: 1_000, bodies: 32 << 20 };
     let load = Load::new(ceilings, Arc::default());
     let reader = publisher.cell().reader();
-    let common = Common {
+    let shared = Shared {
         clock: Clock::system(),
         metrics: Arc::clone(metrics),
         limiter: Arc::new(Limiter::new(1_000)),
     };
-    Worker::new(number, bounds, load, common, Stub::default(), reader)
+    Worker::new(number, bounds, load, shared, Stub::default(), reader)
 }
 
 /// A worker over `count` keys, and a raw key that may call the tool.

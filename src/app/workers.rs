@@ -21,7 +21,7 @@ use super::service::{Connections, Place, Serving};
 use crate::base::Clock;
 use crate::base::bounds::ACCEPTED_AT_ONCE;
 use crate::config::Bounds;
-use crate::gateway::{Common, Pauses, RequestBounds, Worker};
+use crate::gateway::{Pauses, RequestBounds, Shared, Worker};
 use crate::net::{ConnectionParams, DateCache, ReadScratch, TlsListener, serve_connection, task};
 use crate::registry::Used;
 use crate::state::limiter::SHARDS;
@@ -160,7 +160,7 @@ fn worker<Q>(number: usize, params: &WorkerParams<Q>) -> Worker<Upstream> {
         number,
         request_bounds,
         Load::new(ceilings, params.memory.full()),
-        Common {
+        Shared {
             clock: params.clock.clone(),
             metrics: Arc::clone(&params.metrics),
             limiter: Arc::clone(&params.limiter),

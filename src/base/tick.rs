@@ -21,9 +21,7 @@ impl Tick {
     /// Now, or up to 10 ms ago.
     #[inline]
     pub fn now() -> Self {
-        let now = clock_gettime(ClockId::MonotonicCoarse);
-        let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
-        Self(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
+        Self::read(ClockId::MonotonicCoarse)
     }
 
     /// So long ago; the fixed moment at the earliest.
@@ -41,7 +39,12 @@ impl Tick {
     /// Now, exactly: 25 to 40 ns instead of 5, for what ten milliseconds are too much for.
     #[inline]
     pub fn exact() -> Self {
-        let now = clock_gettime(ClockId::Monotonic);
+        Self::read(ClockId::Monotonic)
+    }
+
+    #[inline]
+    fn read(clock: ClockId) -> Self {
+        let now = clock_gettime(clock);
         let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
         Self(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
     }

@@ -48,7 +48,7 @@ impl Publisher {
     /// The first snapshot: this policy, no keys yet.
     pub fn new(policy: Policy, hasher: Hasher, metrics: Arc<Metrics>) -> Self {
         let cells = Arc::new(compile_cells(&policy, &metrics));
-        let tools = Arc::new(ToolBuckets::default().under(&policy));
+        let tool_buckets = Arc::new(ToolBuckets::default().under(&policy));
         let keys = Keys::empty(Arc::new(hasher), 0);
         let cell = SnapshotCell::new(Snapshot {
             policy: Arc::new(policy),
@@ -56,7 +56,7 @@ impl Publisher {
             fresh: Arc::default(),
             sealer: Arc::default(),
             cells,
-            tools,
+            tool_buckets,
             version: 1,
         });
         Self { cell, metrics, writing: Arc::default() }
@@ -86,7 +86,7 @@ impl Publisher {
             fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
-            tools: Arc::clone(&now.tools),
+            tool_buckets: Arc::clone(&now.tool_buckets),
             version: now.version + 1,
         });
     }
@@ -109,7 +109,7 @@ impl Publisher {
             fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
-            tools: Arc::clone(&now.tools),
+            tool_buckets: Arc::clone(&now.tool_buckets),
             version: now.version + 1,
         });
         count
@@ -122,7 +122,7 @@ impl Publisher {
             fresh: Arc::clone(&now.fresh),
             sealer: Arc::clone(&now.sealer),
             cells: Arc::new(compile_cells(&policy, &self.metrics)),
-            tools: Arc::new(now.tools.under(&policy)),
+            tool_buckets: Arc::new(now.tool_buckets.under(&policy)),
             policy: Arc::new(policy),
             version: now.version + 1,
         });
@@ -136,7 +136,7 @@ impl Publisher {
             fresh: Arc::clone(&now.fresh),
             sealer: Arc::new(sealer),
             cells: Arc::clone(&now.cells),
-            tools: Arc::clone(&now.tools),
+            tool_buckets: Arc::clone(&now.tool_buckets),
             version: now.version + 1,
         });
     }

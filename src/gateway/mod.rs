@@ -15,4 +15,4 @@ mod worker;
 pub use reply::{Pauses, ReplyBody};
 pub use serve::serve;
 pub use turn_away::{Unread, turn_away};
-pub use worker::{Common, RequestBounds, Worker};
+pub use worker::{RequestBounds, Shared, Worker};

@@ -56,7 +56,7 @@ pub struct Worker<X> {
 
 /// What all workers of a process have in common.
 #[derive(Clone)]
-pub struct Common {
+pub struct Shared {
     /// The time.
     pub clock: Clock,
     /// Metrics.
@@ -71,11 +71,11 @@ impl<X> Worker<X> {
         number: usize,
         bounds: RequestBounds,
         load: Load,
-        common: Common,
+        shared: Shared,
         upstream: X,
         snapshot: SnapshotReader,
     ) -> Self {
-        let Common { clock, metrics, limiter } = common;
+        let Shared { clock, metrics, limiter } = shared;
         Self {
             number,
             bounds,

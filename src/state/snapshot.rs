@@ -26,7 +26,7 @@ pub struct Snapshot {
     /// Metric cells laid out like the policy.
     pub cells: Arc<PolicyCells>,
     /// Buckets of rules, laid out like the policy.
-    pub tools: Arc<ToolBuckets>,
+    pub tool_buckets: Arc<ToolBuckets>,
     /// Counts snapshots of this process.
     pub version: u64,
 }

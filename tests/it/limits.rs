@@ -104,7 +104,7 @@ fn a_limit_that_only_warns_is_counted() {
 #[test]
 fn a_reload_changes_limits_and_leaves_the_buckets() {
     let world = World::new(&plan(&format!("calls = {{ {SLOW}, burst = 5 }}")), "");
-    let (key, _) = world.issue(&["crm:read"]);
+    let (key, id) = world.issue(&["crm:read"]);
     let gateway = world.serve();
     assert_eq!(allowed(&gateway, &key, "crm.read_x", 4), 4);
     world.edit("burst = 5", "burst = 7");
@@ -113,9 +113,14 @@ fn a_reload_changes_limits_and_leaves_the_buckets() {
     assert_eq!(allowed(&gateway, &key, "crm.read_x", 5), 3);
     // Another plan is another set of limits.
     world.edit("[plans.standard]", "[plans.free]\n[plans.standard]");
-    gateway.signal("HUP");
-    let (_, id) = world.issue(&["crm:read"]);
-    assert!(world.run(&["key", "list"]).out.contains(&id));
+    let changed = world.run(&["key", "set", &id, "--plan", "free"]);
+    assert!(changed.ok, "{}", changed.err);
+    let begun = Instant::now();
+    while allowed(&gateway, &key, "crm.read_x", 1) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "the plan has no limit");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(allowed(&gateway, &key, "crm.read_x", 20), 20);
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(in crate::gateway) fn limit(
         Some((_, limits)) => (of_keys.calls, limits),
         None => (of_keys.other, RuleLimits::NONE),
     };
-    let of_tool = limits.per_tool.zip(rule.and_then(|(id, _)| snapshot.tools.get(id)));
+    let of_tool = limits.per_tool.zip(rule.and_then(|(id, _)| snapshot.tool_buckets.get(id)));
     let asked = Asked { key: caller.id(), of_key, of_pair: limits.per_key, of_tool, cost: limits.cost };
     let taken = limiter.take(&asked).map(|()| Within(()));
     taken.map_err(|exceeded| refusal(exceeded, envelope.method == Method::Discover))

@@ -18,14 +18,18 @@ const RECOVERY: Duration = Duration::from_secs(3);
 /// How old what is known may be in these tests.
 const STALENESS: Duration = Duration::from_secs(2);
 
+/// Two gateways: one serves on, one refuses.
+fn serving_and_refusing(server: &Server) -> Fleet {
+    let fleet = Fleet::new(server, 2, "max_staleness = \"2s\"\nwhen_stale = \"serve\"");
+    fleet.worlds[1].edit("\"serve\"", "\"refuse\"");
+    fleet
+}
+
 /// Sixty seconds in full. One gateway serves on, one refuses.
 #[expect(clippy::print_stdout, reason = "the record of the full run")]
 pub(super) fn away() {
     let mut server = Server::start();
-    let fleet = Fleet::new(&server, 2, "max_staleness = \"2s\"\nwhen_stale = \"serve\"");
-    let refusing = &fleet.worlds[1];
-    let text = std::fs::read_to_string(refusing.config()).unwrap();
-    std::fs::write(refusing.config(), text.replace("\"serve\"", "\"refuse\"")).unwrap();
+    let fleet = serving_and_refusing(&server);
     let (key, id) = fleet.worlds[0].issue(&["crm:read"]);
     let gateways = fleet.serve();
     for gateway in &gateways {
@@ -84,10 +88,7 @@ pub(super) fn away() {
 /// Restarted while Redis is away: what is on the disk serves, as old as it is, or is too old.
 pub(super) fn restarted() {
     let mut server = Server::start();
-    let fleet = Fleet::new(&server, 2, "max_staleness = \"2s\"\nwhen_stale = \"serve\"");
-    let refusing = &fleet.worlds[1];
-    let text = std::fs::read_to_string(refusing.config()).unwrap();
-    std::fs::write(refusing.config(), text.replace("\"serve\"", "\"refuse\"")).unwrap();
+    let fleet = serving_and_refusing(&server);
     let (key, id) = fleet.worlds[0].issue(&["crm:read"]);
     let mut gateways = fleet.serve();
     for gateway in &gateways {
@@ -100,7 +101,7 @@ pub(super) fn restarted() {
     gateways[0].await_said("registry is away");
     until(&gateways[1], &key, "stale_registry", SOON);
     assert!(gateways[1].stop());
-    let refused = refusing.run(&["serve"]);
+    let refused = fleet.worlds[1].run(&["serve"]);
     assert!(!refused.ok && refused.err.contains("more than registry.max_staleness"), "{}", refused.err);
     server.restart();
     let revoked = fleet.run(&["key", "revoke", &id, "--no-wait"]);
