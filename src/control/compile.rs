@@ -27,8 +27,9 @@ pub fn compile(settings: &Settings) -> Policy {
 
 fn plans(settings: &Settings) -> Plans {
     let plans = settings.keys.plans.iter().map(|(name, plan)| {
+        // A key that gets another plan keeps its buckets: their name is no plan's.
         let applied = |what: &str, limit: Option<LimitSettings>| {
-            limit.map(|limit| Applied::new(&["plans", name, what], limit.limit, limit.enforced))
+            limit.map(|limit| Applied::new(&["key", what], limit.limit, limit.enforced))
         };
         let limits = KeyLimits { calls: applied("calls", plan.calls), other: applied("other", plan.other) };
         (name.as_str().into(), limits)

@@ -4,10 +4,9 @@
 //! Each knows the number under which its buckets are kept, made of what it is called: a reload that
 //! changes a rate finds the buckets as they were.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use ring::digest::{Context, SHA256};
 
 use crate::base::Limit;
 
@@ -25,10 +24,15 @@ pub struct Applied {
 impl Applied {
     /// A limit that is called so: where it stands in the configuration.
     pub fn new(name: &[&str], limit: Limit, enforced: bool) -> Self {
-        // Without a seed, and so the same at each reload; nobody but the configuration chooses names.
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        Self { bucket: hasher.finish(), limit, enforced }
+        // The same at each reload, in each version and on each replica.
+        let mut digest = Context::new(&SHA256);
+        for part in name {
+            digest.update(&(part.len() as u64).to_be_bytes());
+            digest.update(part.as_bytes());
+        }
+        let digest = digest.finish();
+        let bucket = digest.as_ref().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        Self { bucket, limit, enforced }
     }
 }
 

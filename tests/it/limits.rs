@@ -111,15 +111,22 @@ fn a_reload_changes_limits_and_leaves_the_buckets() {
     gateway.signal("HUP");
     gateway.await_said("configuration reloaded");
     assert_eq!(allowed(&gateway, &key, "crm.read_x", 5), 3);
-    // Another plan is another set of limits.
-    world.edit("[plans.standard]", "[plans.free]\n[plans.standard]");
-    let changed = world.run(&["key", "set", &id, "--plan", "free"]);
-    assert!(changed.ok, "{}", changed.err);
-    let begun = Instant::now();
-    while allowed(&gateway, &key, "crm.read_x", 1) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(5), "the plan has no limit");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    // Another plan is another set of limits over the same buckets.
+    let more = format!("[plans.more]\ncalls = {{ {SLOW}, burst = 9 }}\n[plans.free]\n[plans.standard]");
+    world.edit("[plans.standard]", &more);
+    gateway.signal("HUP");
+    let moved = |plan: &str| {
+        let changed = world.run(&["key", "set", &id, "--plan", plan]);
+        assert!(changed.ok, "{}", changed.err);
+        let begun = Instant::now();
+        while allowed(&gateway, &key, "crm.read_x", 1) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(5), "the plan allows more");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    moved("more");
+    assert_eq!(allowed(&gateway, &key, "crm.read_x", 20), 1);
+    moved("free");
     assert_eq!(allowed(&gateway, &key, "crm.read_x", 20), 20);
 }
 

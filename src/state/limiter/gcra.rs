@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::table::Kept;
 use crate::base::{Limit, Nanos};
 
 /// A bucket; full when it is made.
@@ -45,10 +46,16 @@ impl Bucket {
         limit.tokens(Nanos(self.0.load(Ordering::Relaxed)), now)
     }
 
-    /// Whether it is full: then it need not be kept.
+    /// Whether it is full.
     #[inline]
     pub fn is_full(&self, now: Nanos) -> bool {
         self.0.load(Ordering::Relaxed) <= now.0
+    }
+}
+
+impl Kept for Bucket {
+    fn is_idle(&self, now: Nanos) -> bool {
+        self.is_full(now)
     }
 }
 

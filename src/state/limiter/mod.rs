@@ -21,7 +21,7 @@ use table::{Full, Table};
 
 /// All buckets of a process.
 pub struct Limiter {
-    table: Table,
+    table: Table<BucketId, Bucket>,
     /// Calls that were refused for want of room.
     full: AtomicU64,
     /// Calls beyond a limit that is counted only.

@@ -1,17 +1,16 @@
-//! All buckets of keys, in shards, bounded.
+//! What is counted by something that clients bring, in shards, bounded: buckets of keys, for one.
 //!
-//! A key's own bucket and those that it has with tools lie in one shard, so that a call takes one
-//! lock for all of them, and only to read: the buckets are atomics. A bucket that is full says the same
-//! as none, so it can be dropped whenever there is time.
+//! All that belongs together, as a key's own bucket and those that it has with tools, lies in one shard,
+//! so that a call takes one lock for all of it, and only to read: what is kept are atomics. What is as
+//! it was when it was made says the same as none, so it can be dropped whenever there is time.
 
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hash};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::gcra::Bucket;
 use crate::base::{KeyId, Nanos};
 
 /// Shards: of a million buckets each holds four thousand, and is gone through in some 20 µs.
@@ -29,24 +28,48 @@ pub struct BucketId {
     pub limit: u64,
 }
 
-type Shard = HashMap<BucketId, Bucket, RandomState>;
+/// What something is kept under.
+pub(super) trait Id: Copy + Eq + Hash {
+    /// What keeps it together with others, in one shard.
+    type Home: Copy + Hash;
+
+    /// Which home.
+    fn home(&self) -> Self::Home;
+}
+
+impl Id for BucketId {
+    type Home = KeyId;
+
+    #[inline]
+    fn home(&self) -> KeyId {
+        self.key
+    }
+}
+
+/// What is kept; made when it is first asked for.
+pub(super) trait Kept: Default {
+    /// Whether it is as it was when it was made: then it need not be kept.
+    fn is_idle(&self, now: Nanos) -> bool;
+}
+
+type Shard<I, V> = HashMap<I, V, RandomState>;
 
 /// The table.
-pub(super) struct Table {
-    shards: Box<[RwLock<Shard>]>,
+pub(super) struct Table<I, V> {
+    shards: Box<[RwLock<Shard<I, V>>]>,
     hasher: RandomState,
-    /// Buckets that a shard may hold.
+    /// How much a shard may hold.
     most: usize,
     /// The shard that is looked through next.
     next: AtomicU64,
 }
 
-/// There is no room for another bucket.
+/// There is no room for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-impl Table {
-    /// For at most so many buckets, rounded up to a multiple of the shards, of which each has room for
+impl<I: Id, V: Kept> Table<I, V> {
+    /// For at most so many, rounded up to a multiple of the shards, of which each has room for
     /// a few.
     pub(super) fn new(most: usize) -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
@@ -58,24 +81,24 @@ impl Table {
         }
     }
 
-    /// Does something with a key's buckets, which are made where they are not there. All `ids` must be
-    /// of one key.
+    /// Does something with what is kept under `ids`, which is made where it is not there. All of them must
+    /// have one home.
     #[inline]
     pub(super) fn with<const N: usize, T>(
         &self,
-        ids: &[Option<BucketId>; N],
+        ids: &[Option<I>; N],
         now: Nanos,
-        what: impl FnOnce([Option<&Bucket>; N]) -> T,
+        what: impl FnOnce([Option<&V>; N]) -> T,
     ) -> Result<T, Full> {
-        let Some(key) = ids.iter().flatten().next().map(|id| id.key) else { return Ok(what([None; N])) };
-        let Some(shard) = self.shard(key) else { return Err(Full) };
+        let Some(home) = ids.iter().flatten().next().map(Id::home) else { return Ok(what([None; N])) };
+        let Some(shard) = self.shard(home) else { return Err(Full) };
         let held = read(shard);
         if let Some(buckets) = find(&held, ids) {
             return Ok(what(buckets));
         }
         drop(held);
         self.add(shard, ids, now)?;
-        // Between the two locks another may have dropped a bucket that is full again: a rare turn more.
+        // Between the two locks another may have dropped what is idle: a rare turn more.
         let held = read(shard);
         match find(&held, ids) {
             Some(buckets) => Ok(what(buckets)),
@@ -86,14 +109,14 @@ impl Table {
     #[cold]
     fn add<const N: usize>(
         &self,
-        shard: &RwLock<Shard>,
-        ids: &[Option<BucketId>; N],
+        shard: &RwLock<Shard<I, V>>,
+        ids: &[Option<I>; N],
         now: Nanos,
     ) -> Result<(), Full> {
         let mut held = write(shard);
-        let missing = |held: &Shard| ids.iter().flatten().filter(|id| !held.contains_key(*id)).count();
+        let missing = |held: &Shard<I, V>| ids.iter().flatten().filter(|id| !held.contains_key(*id)).count();
         if held.len() + missing(&held) > self.most {
-            held.retain(|_, bucket| !bucket.is_full(now));
+            held.retain(|_, kept| !kept.is_idle(now));
         }
         if held.len() + missing(&held) > self.most {
             return Err(Full);
@@ -104,13 +127,13 @@ impl Table {
         Ok(())
     }
 
-    /// Drops buckets that are full, in one shard after the other; to be called now and then.
+    /// Drops what is idle, in one shard after the other; to be called now and then.
     pub(super) fn collect(&self, now: Nanos) {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) as usize % SHARDS;
         let Some(shard) = self.shards.get(turn) else { return };
-        if read(shard).values().any(|bucket| bucket.is_full(now)) {
+        if read(shard).values().any(|kept| kept.is_idle(now)) {
             let mut held = write(shard);
-            held.retain(|_, bucket| !bucket.is_full(now));
+            held.retain(|_, kept| !kept.is_idle(now));
             // A burst of keys that are gone must not be kept in mind for ever.
             if held.capacity() > 4 * held.len().max(64) {
                 held.shrink_to_fit();
@@ -118,7 +141,7 @@ impl Table {
         }
     }
 
-    /// Buckets that there are.
+    /// How much there is.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| read(shard).len()).sum()
     }
@@ -129,18 +152,18 @@ impl Table {
     }
 
     #[inline]
-    fn shard(&self, key: KeyId) -> Option<&RwLock<Shard>> {
+    fn shard(&self, home: I::Home) -> Option<&RwLock<Shard<I, V>>> {
         // The upper bits: the tables inside use the lower ones.
-        let hash = self.hasher.hash_one(key) >> 48;
+        let hash = self.hasher.hash_one(home) >> 48;
         self.shards.get(hash as usize % SHARDS)
     }
 }
 
 #[inline]
-fn find<'a, const N: usize>(
-    shard: &'a Shard,
-    ids: &[Option<BucketId>; N],
-) -> Option<[Option<&'a Bucket>; N]> {
+fn find<'a, I: Id, V, const N: usize>(
+    shard: &'a Shard<I, V>,
+    ids: &[Option<I>; N],
+) -> Option<[Option<&'a V>; N]> {
     let mut found = [None; N];
     for (place, id) in found.iter_mut().zip(ids) {
         if let Some(id) = id {
@@ -151,12 +174,12 @@ fn find<'a, const N: usize>(
 }
 
 #[inline]
-fn read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {
+fn read<I, V>(shard: &RwLock<Shard<I, V>>) -> RwLockReadGuard<'_, Shard<I, V>> {
     // Nothing is done under the lock that could break off half way.
     shard.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(shard: &RwLock<Shard>) -> RwLockWriteGuard<'_, Shard> {
+fn write<I, V>(shard: &RwLock<Shard<I, V>>) -> RwLockWriteGuard<'_, Shard<I, V>> {
     shard.write().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -164,6 +187,7 @@ fn write(shard: &RwLock<Shard>) -> RwLockWriteGuard<'_, Shard> {
 mod tests {
     use super::{BucketId, Full, LEAST, SHARDS, Table};
     use crate::base::{KeyId, Limit, Nanos};
+    use crate::state::limiter::Bucket;
     use std::time::Duration;
 
     const NOW: Nanos = Nanos(1_000_000_000_000);
@@ -177,13 +201,13 @@ mod tests {
         Limit::new(1, Duration::from_secs(1), 1).unwrap()
     }
 
-    fn take(table: &Table, number: u64, now: Nanos) -> Result<bool, Full> {
+    fn take(table: &Table<BucketId, Bucket>, number: u64, now: Nanos) -> Result<bool, Full> {
         table.with(&[Some(id(number))], now, |[bucket]| bucket.unwrap().take(limit(), now, 1).is_ok())
     }
 
     #[test]
     fn a_key_has_its_bucket_and_none_is_given_to_nothing() {
-        let table = Table::new(1_000);
+        let table = Table::<BucketId, Bucket>::new(1_000);
         assert_eq!(
             (take(&table, 1, NOW), take(&table, 1, NOW), take(&table, 2, NOW)),
             (Ok(true), Ok(false), Ok(true))
@@ -194,7 +218,7 @@ mod tests {
 
     #[test]
     fn there_are_no_more_than_it_may_hold_and_full_ones_make_room() {
-        let table = Table::new(1);
+        let table = Table::<BucketId, Bucket>::new(1);
         let most = SHARDS * LEAST;
         let offered = 5 * most as u64;
         let refused = (0..offered).filter(|number| take(&table, *number, NOW) == Err(Full)).count();
