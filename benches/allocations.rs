@@ -35,7 +35,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Refusals that no request in memory can meet: nothing says them yet, or a registry has to be away
 /// for it.
-const NOT_IN_MEMORY: [&str; 2] = ["draining", "stale_registry"];
+const NOT_IN_MEMORY: [&str; 3] = ["draining", "limits_unavailable", "stale_registry"];
 
 fn main() {
     let world = World::new();

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
 use governor::{Quota, RateLimiter};
+use tollgate::base::lease::WhenGone;
 use tollgate::base::{KeyId, Limit, Tick};
 use tollgate::policy::Applied;
 use tollgate::state::Limiter;
-use tollgate::state::limiter::{Asked, Bucket};
+use tollgate::state::limiter::{Asked, ToolBucket};
 
 /// Keys that take turns.
 const KEYS: usize = 10_000;
@@ -39,13 +40,14 @@ fn take(c: &mut Criterion) {
     let [key, pair, tool] = ["key", "pair", "tool"].map(|name| Applied::new(&[name], limit, true));
     let keys: Vec<KeyId> = (0..KEYS).map(|n| format!("mcp_live_{n:016}").parse().unwrap()).collect();
     let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
-    let (limiter, bucket) = (Limiter::new(1_000_000), Bucket::default());
+    let (limiter, bucket) = (Limiter::new(1_000_000), ToolBucket::default());
     let asked = |key_id: KeyId, of_pair: Option<Applied>, of_tool| Asked {
         key: key_id,
         of_key: Some(key),
         of_pair,
         of_tool,
         cost: 1,
+        when_gone: WhenGone::default(),
     };
     let mut group = c.benchmark_group("limits");
     let mut turn = 0;

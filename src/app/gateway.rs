@@ -16,12 +16,13 @@ use super::workers::{self, WorkerParams};
 use crate::admin::{AdminParams, router};
 use crate::base::Clock;
 use crate::base::digest::Hasher;
-use crate::config::{Settings, Transport};
-use crate::control::{Follower, FollowerFault, Pace, Publisher, compile, feed};
+use crate::config::{Settings, Store, Transport};
+use crate::control::{Follower, FollowerFault, LeaseParams, Leases, Pace, Publisher, compile, feed};
 use crate::net::{ListenFault, TlsListener, bind, tls::TlsFault};
 use crate::policy::Policy;
 use crate::registry::Fault;
 use crate::state::Limiter;
+use crate::state::limiter::Sharing;
 use crate::telemetry::Metrics;
 use crate::upstream::{Trust, TrustFault};
 
@@ -65,6 +66,7 @@ pub struct Gateway {
     stop_admin: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
     admin_thread: Option<JoinHandle<()>>,
+    leases: Option<Leases>,
     // Dropped last: it writes what the workers handed over.
     follower: Option<Follower>,
 }
@@ -91,6 +93,7 @@ impl Gateway {
         let (feed, poll) = feed(registry, &clock)?;
         let pace = Pace { poll, holds: registry.max_staleness, session: settings.bounds.session };
         let follower = Follower::start(feed, publisher.clone(), Arc::clone(&metrics), clock.clone(), pace)?;
+        let (limiter, leases) = limits(settings, &publisher, &metrics)?;
         let (stop, stopped) = watch::channel(false);
         let params = WorkerParams {
             bounds: settings.bounds,
@@ -102,7 +105,7 @@ impl Gateway {
             stop: stopped,
             used: follower.used_queue(),
             memory: MemoryWatch::new(settings.bounds.memory),
-            limiter: Arc::new(Limiter::new(settings.bounds.buckets)),
+            limiter,
             workers,
         };
         let (stop_admin, admin_stopped) = watch::channel(false);
@@ -131,6 +134,7 @@ impl Gateway {
             stop_admin,
             workers,
             admin_thread,
+            leases,
             follower: Some(follower),
         })
     }
@@ -148,8 +152,28 @@ impl Gateway {
         if let Some(admin) = self.admin_thread.take() {
             let _ = admin.join();
         }
+        drop(self.leases.take());
         drop(self.follower.take());
     }
+}
+
+/// The limiter, and who keeps the leases of shared limits, where replicas share anything.
+fn limits(
+    settings: &Settings,
+    publisher: &Publisher,
+    metrics: &Arc<Metrics>,
+) -> std::io::Result<(Arc<Limiter>, Option<Leases>)> {
+    let limiter = Limiter::new(settings.bounds.buckets);
+    let Store::Redis(redis) = &settings.keys.registry.store else { return Ok((Arc::new(limiter), None)) };
+    let (sharing, notes) = Sharing::new();
+    let leases = Leases::start(LeaseParams {
+        redis: redis.params.clone(),
+        sharing: Arc::clone(&sharing),
+        notes,
+        snapshot: publisher.cell().clone(),
+        metrics: Arc::clone(metrics),
+    })?;
+    Ok((Arc::new(limiter.shared_by(sharing)), Some(leases)))
 }
 
 /// Whom upstreams over TLS are trusted by.

@@ -61,6 +61,8 @@ pub enum Denial {
     Draining,
     /// The keys are older than they may be to be decided by.
     StaleRegistry,
+    /// A limit that replicas share cannot be looked up.
+    LimitsUnavailable,
     /// The body is not JSON.
     ParseError,
     /// The body is JSON, but no JSON-RPC message that can be read in one way only.
@@ -261,6 +263,13 @@ pub static TABLE: [Row; COUNT] = [
         "stale_registry",
         "the gateway does not know the present state of its registry of keys; send the request again later",
     ),
+    soon(
+        Denial::LimitsUnavailable,
+        503,
+        50304,
+        "limits_unavailable",
+        "the gateway cannot look up the limits that its replicas share; send the request again later",
+    ),
     row(Denial::ParseError, 400, -32700, "parse_error", "the body is not valid JSON"),
     row(
         Denial::InvalidRequest,
@@ -298,7 +307,7 @@ static FALLBACK: Row =
     row(Denial::MalformedRequest, 400, 40000, "malformed_request", "the request is malformed");
 
 /// How many refusals there are; metric cells are laid out by it.
-pub const COUNT: usize = 32;
+pub const COUNT: usize = 33;
 
 impl Denial {
     /// The row that tells this refusal.

@@ -107,7 +107,7 @@ fn nibble(byte: u8) -> u8 {
     if decimal < 10 { decimal } else { letter }
 }
 
-fn push_hex(text: &mut String, bytes: &[u8]) {
+pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         for half in [byte >> 4, byte & 15] {

@@ -47,6 +47,21 @@ impl Limit {
         u32::try_from(self.whole / self.interval).unwrap_or(u32::MAX)
     }
 
+    /// Nanoseconds in which one token comes.
+    pub fn interval(self) -> u64 {
+        self.interval
+    }
+
+    /// What one of so many has of the limit; a bucket that holds `weight` tokens at the least, so that a
+    /// call which takes so many can be made at all.
+    #[must_use]
+    pub fn share(self, of: u32, weight: u32) -> Self {
+        let of = of.max(1);
+        let interval = self.interval.saturating_mul(u64::from(of));
+        let burst = (self.burst() / of).max(weight).max(1);
+        Self { interval, whole: interval.saturating_mul(u64::from(burst)) }
+    }
+
     /// The time in which an empty bucket fills.
     pub fn window(self) -> Duration {
         Duration::from_nanos(self.whole)

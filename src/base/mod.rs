@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod denial;
 pub mod digest;
 pub mod key;
+pub mod lease;
 pub mod limit;
 pub mod redis;
 pub mod sealing;

@@ -78,3 +78,5 @@ pub const LIMIT_PER: &str = "key";
 pub const COST: u32 = 1;
 /// 60 MB of buckets at most: of a million keys each with one that is not full.
 pub const BUCKETS: u32 = 1_000_000;
+/// Nobody is turned away for what happens to Redis, and what is allowed stays close to the limit.
+pub const WHEN_REDIS_IS_GONE: &str = "local-share";

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::tls::CertificateChain;
 use crate::base::Limit;
+use crate::base::lease::WhenGone;
 use crate::base::redis::RedisParams;
 use crate::base::secret::Secret;
 use crate::policy::Scope;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub keys: KeySettings,
     /// Address of the admin listener.
     pub admin: SocketAddr,
+    /// What holds for limits that replicas share while Redis is out of reach.
+    pub when_gone: WhenGone,
     /// Limits of time and size.
     pub bounds: Bounds,
     /// Filter for the log.
@@ -70,6 +73,8 @@ pub struct LimitSettings {
     pub limit: Limit,
     /// Whether it is more than counted.
     pub enforced: bool,
+    /// Whether all replicas count together.
+    pub shared: bool,
 }
 
 /// Whose calls a rule's limit counts together.
@@ -222,6 +227,13 @@ pub struct ServerSettings {
     pub prompts: Vec<RuleSettings>,
     /// Rules over resources.
     pub resources: Vec<RuleSettings>,
+}
+
+impl ServerSettings {
+    /// All its rules.
+    pub fn rules(&self) -> impl Iterator<Item = &RuleSettings> {
+        [&self.tools, &self.prompts, &self.resources].into_iter().flatten()
+    }
 }
 
 /// One rule.

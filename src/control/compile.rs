@@ -10,6 +10,7 @@ use crate::policy::compiled::{Rule, RuleKind};
 use crate::policy::rules::{NameRules, UriRules};
 use crate::policy::{
     Applied, Authority, Endpoint, Identity, KeyLimits, Plans, Policy, RuleId, RuleLimits, Server, ServerId,
+    SharedLimits,
 };
 use crate::telemetry::{Metrics, PolicyCells, ServerCells};
 use crate::wire::http1::Preamble;
@@ -20,21 +21,53 @@ pub fn compile(settings: &Settings) -> Policy {
     let servers = (0_u32..)
         .zip(&settings.servers)
         .map(|(number, server)| compile_server(ServerId(number), server, &mut rules))
-        .collect();
+        .collect::<Vec<_>>();
     let hosts = settings.listen.hosts.iter().map(|host| host.as_str().into()).collect();
-    Policy::new(servers, rules, hosts, plans(settings))
+    let plans = plans(settings);
+    let named = shared(&plans, &servers, &rules);
+    let shared = SharedLimits { when_gone: settings.when_gone, named };
+    Policy::new(servers, rules, hosts, plans, shared)
 }
 
 fn plans(settings: &Settings) -> Plans {
+    let rules = settings.servers.iter().flat_map(ServerSettings::rules);
+    let dearest = rules.map(|rule| rule.cost).max().unwrap_or(1);
     let plans = settings.keys.plans.iter().map(|(name, plan)| {
         // A key that gets another plan keeps its buckets: their name is no plan's.
-        let applied = |what: &str, limit: Option<LimitSettings>| {
-            limit.map(|limit| Applied::new(&["key", what], limit.limit, limit.enforced))
+        let limit = |what: &str, limit: Option<LimitSettings>, dearest| {
+            limit.map(|limit| applied(&["key", what], limit, dearest))
         };
-        let limits = KeyLimits { calls: applied("calls", plan.calls), other: applied("other", plan.other) };
+        let limits =
+            KeyLimits { calls: limit("calls", plan.calls, dearest), other: limit("other", plan.other, 1) };
         (name.as_str().into(), limits)
     });
     plans.collect()
+}
+
+/// A limit under a name; the dearest call that has it costs so much.
+fn applied(name: &[&str], limit: LimitSettings, dearest: u32) -> Applied {
+    let applied = Applied::new(name, limit.limit, limit.enforced);
+    if limit.shared { applied.shared(dearest) } else { applied }
+}
+
+/// Limits that replicas share, by where they stand.
+fn shared(plans: &Plans, servers: &[Server], rules: &[Rule]) -> Vec<(Box<str>, Applied)> {
+    let mut named: Vec<(String, Option<Applied>)> = Vec::new();
+    for (name, limits) in plans {
+        named.push((format!("plans.{name}.calls"), limits.calls));
+        named.push((format!("plans.{name}.other"), limits.other));
+    }
+    for server in servers {
+        for rule in server.rules.clone().filter_map(|number| rules.get(number as usize)) {
+            let place = format!("servers.{}.{}.{}", server.name, rule.kind.word(), rule.text);
+            named.push((format!("{place}.key"), rule.limits.per_key));
+            named.push((format!("{place}.tool"), rule.limits.per_tool));
+        }
+    }
+    let shared = |(name, limit): (String, Option<Applied>)| {
+        Some((name.into(), limit.filter(|limit| limit.shared.is_some())?))
+    };
+    named.into_iter().filter_map(shared).collect()
 }
 
 /// The limits of a rule, under a name that no other rule has.
@@ -46,7 +79,7 @@ fn limits(server: &str, kind: RuleKind, rule: &RuleSettings) -> RuleLimits {
             Per::Tool => (&mut limits.per_tool, "tool"),
         };
         let name = ["servers", server, kind.word(), &rule.text, name];
-        *place = Some(Applied::new(&name, limit.limit, limit.enforced));
+        *place = Some(applied(&name, *limit, rule.cost));
     }
     limits
 }

@@ -6,12 +6,14 @@
 
 mod compile;
 mod follow;
+mod leases;
 mod open;
 mod publish;
 mod reload;
 
 pub use compile::compile;
 pub use follow::{Follower, FollowerFault, Pace, UsedBatch};
+pub use leases::{LeaseParams, Leases};
 pub use open::{Opened, feed, open, place};
 pub use publish::{KeyLoad, Publisher};
 pub use reload::{Reload, ReloadParams};

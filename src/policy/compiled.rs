@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::ids::{RuleId, ServerId};
-use super::limits::{KeyLimits, Plans, RuleLimits};
+use super::limits::{KeyLimits, Plans, RuleLimits, SharedLimits};
 use super::scope::{Scope, ScopeSet};
 use super::server::Server;
 
@@ -58,14 +58,26 @@ pub struct Policy {
     paths: HashMap<Box<str>, ServerId, RandomState>,
     hosts: Vec<Box<str>>,
     plans: Plans,
+    shared: SharedLimits,
 }
 
 impl Policy {
     /// A policy over these parts; `servers[n].id` is `n`, and rules stand in the order of
     /// their servers. `hosts` are lower case, without ports.
-    pub fn new(servers: Vec<Server>, rules: Vec<Rule>, hosts: Vec<Box<str>>, plans: Plans) -> Self {
+    pub fn new(
+        servers: Vec<Server>,
+        rules: Vec<Rule>,
+        hosts: Vec<Box<str>>,
+        plans: Plans,
+        shared: SharedLimits,
+    ) -> Self {
         let paths = servers.iter().map(|s| (format!("/{}/mcp", s.name).into(), s.id)).collect();
-        Self { servers, rules, paths, hosts, plans }
+        Self { servers, rules, paths, hosts, plans, shared }
+    }
+
+    /// Limits that replicas share.
+    pub fn shared(&self) -> &SharedLimits {
+        &self.shared
     }
 
     /// The server at a request path.

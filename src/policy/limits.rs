@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use ring::digest::{Context, SHA256};
 
 use crate::base::Limit;
+use crate::base::lease::{Ahead, WhenGone};
 
 /// A limit as it applies somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Applied {
     pub limit: Limit,
     /// Whether what exceeds it is refused; else it is counted only.
     pub enforced: bool,
+    /// How far a replica may run ahead of the others, where they share it.
+    pub shared: Option<Ahead>,
 }
 
 impl Applied {
@@ -32,7 +35,13 @@ impl Applied {
         }
         let digest = digest.finish();
         let bucket = digest.as_ref().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        Self { bucket, limit, enforced }
+        Self { bucket, limit, enforced, shared: None }
+    }
+
+    /// The same, shared by all replicas; the dearest call takes so many tokens of it.
+    #[must_use]
+    pub fn shared(self, dearest: u32) -> Self {
+        Self { shared: Some(Ahead::of(self.limit, dearest)), ..self }
     }
 }
 
@@ -59,6 +68,15 @@ pub struct RuleLimits {
 impl RuleLimits {
     /// No limit; a call costs one token of its key's.
     pub const NONE: Self = Self { per_key: None, per_tool: None, cost: 1 };
+}
+
+/// Limits that replicas share.
+#[derive(Debug, Default)]
+pub struct SharedLimits {
+    /// What holds while they cannot be looked up.
+    pub when_gone: WhenGone,
+    /// Where each stands in the configuration.
+    pub named: Vec<(Box<str>, Applied)>,
 }
 
 /// Plans by name, with their limits.

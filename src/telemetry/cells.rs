@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -125,6 +125,34 @@ pub struct PolicyCells {
     pub rules: Vec<Arc<RequestCells>>,
 }
 
+/// How limits that replicas share are kept here.
+#[derive(Debug, Default)]
+pub struct LeaseCells {
+    /// Whether Redis is reached.
+    pub is_reached: AtomicBool,
+    /// Replicas that share.
+    pub replicas: AtomicU32,
+    /// Tokens that are leased and not spent.
+    pub tokens: AtomicU64,
+    /// Questions that were sent.
+    pub questions: AtomicU64,
+    /// Questions without an answer.
+    pub lost: AtomicU64,
+    overshoot: Mutex<Vec<(String, u64)>>,
+}
+
+impl LeaseCells {
+    /// By how many tokens all replicas together can exceed each limit, by its place in the configuration.
+    pub fn set_overshoot(&self, limits: Vec<(String, u64)>) {
+        *self.overshoot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = limits;
+    }
+
+    /// The same, read.
+    pub fn overshoot(&self) -> Vec<(String, u64)> {
+        self.overshoot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
 /// All metrics of the process.
 pub struct Metrics {
     workers: usize,
@@ -151,6 +179,8 @@ pub struct Metrics {
     pub limiter_full: AtomicU64,
     /// Calls beyond a limit that is counted only.
     pub limits_warned: AtomicU64,
+    /// Leases of limits that replicas share.
+    pub leases: LeaseCells,
     /// Last-used times that could not be kept until they were written.
     pub used_dropped: AtomicU64,
 }
@@ -184,6 +214,7 @@ impl Metrics {
             limiter_buckets: AtomicU64::new(0),
             limiter_full: AtomicU64::new(0),
             limits_warned: AtomicU64::new(0),
+            leases: LeaseCells::default(),
             used_dropped: AtomicU64::new(0),
         }
     }

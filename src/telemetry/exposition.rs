@@ -67,6 +67,7 @@ impl Collector for Page {
             m.registry_lost.load(Ordering::Relaxed) as f64,
         )?;
         self.limits(&mut encoder)?;
+        self.leases(&mut encoder)?;
         m.revocation.encode(encoder.encode_descriptor(
             "tollgate_revocation_seconds",
             "Time from a change in the registry to its being in force here",
@@ -109,6 +110,36 @@ impl Page {
         counter(encoder, "tollgate_limiter_full", "Calls refused for want of room for a bucket", full)?;
         let warned = m.limits_warned.load(Ordering::Relaxed);
         counter(encoder, "tollgate_limits_warned", "Calls beyond a limit with warn_only", warned)
+    }
+
+    /// Where no limit is shared there is nothing to tell.
+    fn leases(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (m, limits) = (&self.metrics.leases, self.metrics.leases.overshoot());
+        if limits.is_empty() {
+            return Ok(());
+        }
+        let up = f64::from(u8::from(m.is_reached.load(Ordering::Relaxed)));
+        gauge(encoder, "tollgate_lease_redis_up", "Whether Redis keeps the limits that replicas share", up)?;
+        let replicas = f64::from(m.replicas.load(Ordering::Relaxed));
+        gauge(encoder, "tollgate_lease_replicas", "Replicas that share limits", replicas)?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of tokens are far below 2^52")]
+        let tokens = m.tokens.load(Ordering::Relaxed) as f64;
+        gauge(encoder, "tollgate_lease_tokens", "Tokens that are leased here and not spent", tokens)?;
+        let questions = m.questions.load(Ordering::Relaxed);
+        counter(encoder, "tollgate_lease_questions", "Questions to Redis about shared limits", questions)?;
+        let lost = m.lost.load(Ordering::Relaxed);
+        counter(encoder, "tollgate_lease_lost", "Questions about shared limits without an answer", lost)?;
+        let mut overshoot = encoder.encode_descriptor(
+            "tollgate_lease_overshoot_tokens",
+            "By how much all replicas together can exceed a shared limit",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (limit, tokens) in limits {
+            let most = ConstGauge::new(tokens.cast_signed());
+            most.encode(overshoot.encode_family(&[("limit", limit.as_str())])?)?;
+        }
+        Ok(())
     }
 
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

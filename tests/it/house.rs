@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Which floor each module of the library lives on.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 18] = [
     ("base", 0),
     ("wire", 1),
     ("policy", 2),
     ("telemetry", 2),
+    ("link", 2),
     ("config", 3),
     ("registry", 3),
+    ("cluster", 3),
     ("net", 3),
     ("upstream", 3),
     ("state", 3),

@@ -35,6 +35,7 @@ mod reload;
 mod scale;
 mod secrecy;
 mod sessions;
+mod shared;
 mod streams;
 mod transfer;
 mod transparency;

@@ -7,6 +7,7 @@
 mod plan;
 
 use tollgate::base::UnixSeconds;
+use tollgate::base::lease::WhenGone;
 use tollgate::gateway::{ReplyBody, Worker, serve, turn_away};
 use tollgate::policy::keys::Status;
 use tollgate::state::Holder;
@@ -97,7 +98,14 @@ pub struct World {
 fn use_up(worker: &Worker<Stub>, key: tollgate::base::KeyId) {
     let snapshot = worker.snapshot();
     let rule = snapshot.policy.rules().iter().find(|rule| &*rule.text == "limited").unwrap();
-    let asked = Asked { key, of_key: None, of_pair: rule.limits.per_key, of_tool: None, cost: 1 };
+    let asked = Asked {
+        key,
+        of_key: None,
+        of_pair: rule.limits.per_key,
+        of_tool: None,
+        cost: 1,
+        when_gone: WhenGone::default(),
+    };
     assert!(worker.limiter.take(&asked).is_ok());
 }
 

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use super::Check;
 use crate::base::Limit;
+use crate::base::lease::{Ahead, WhenGone};
 use crate::config::fault::member;
-use crate::config::raw::{Plan, PlanLimit, Rule, RuleLimit};
-use crate::config::settings::{LimitSettings, Per, PlanSettings, ServerSettings};
+use crate::config::raw::{Limits, Plan, PlanLimit, Rule, RuleLimit};
+use crate::config::settings::{KeySettings, LimitSettings, Per, PlanSettings, ServerSettings, Store};
 use crate::config::units;
 
 impl Check<'_> {
     pub(super) fn plan(&mut self, path: &str, raw: Plan) -> PlanSettings {
         let mut limit = |name: &str, raw: Option<PlanLimit>| {
             let raw = raw?;
-            self.limit(&format!("{path}.{name}"), &raw.rate, raw.burst, raw.warn_only)
+            let limit = self.limit(&format!("{path}.{name}"), &raw.rate, raw.burst, raw.warn_only)?;
+            Some(LimitSettings { shared: raw.shared, ..limit })
         };
         let (calls, other) = (limit("calls", raw.calls), limit("other", raw.other));
         PlanSettings { description: raw.description, calls, other }
@@ -26,7 +28,7 @@ impl Check<'_> {
         let more =
             (0..).zip(&rule.limits).map(|(index, raw): (usize, _)| (format!("{path}.limits[{index}]"), raw));
         for (at, raw) in single.chain(more) {
-            let RuleLimit { rate, burst, per, warn_only } = raw;
+            let RuleLimit { rate, burst, per, warn_only, shared } = raw;
             let per = if per == "tool" { Per::Tool } else { Per::Key };
             let Some(limit) = self.limit(&at, rate, *burst, *warn_only) else { continue };
             if limits.iter().any(|(other, _)| *other == per) {
@@ -37,7 +39,7 @@ impl Check<'_> {
                     format!("a cost of {}, more than the burst of {}", rule.cost, limit.limit.burst());
                 self.faults.add(format!("{path}.cost"), found, "a cost that every bucket can hold");
             }
-            limits.push((per, limit));
+            limits.push((per, LimitSettings { shared: *shared, ..limit }));
         }
         if rule.cost == 0 {
             self.faults.add(format!("{path}.cost"), "0", "a number from 1");
@@ -47,12 +49,7 @@ impl Check<'_> {
 
     /// A call that costs more than a key's bucket ever holds would be refused for ever.
     pub(super) fn costs(&mut self, plans: &BTreeMap<String, PlanSettings>, servers: &[ServerSettings]) {
-        let rules = servers.iter().flat_map(|server| {
-            [&server.tools, &server.prompts, &server.resources]
-                .into_iter()
-                .flatten()
-                .map(move |rule| (server, rule))
-        });
+        let rules = servers.iter().flat_map(|server| server.rules().map(move |rule| (server, rule)));
         let Some((server, dearest)) = rules.max_by_key(|(_, rule)| rule.cost) else { return };
         for (name, plan) in plans {
             let Some(burst) =
@@ -65,6 +62,52 @@ impl Check<'_> {
                 dearest.text, server.name, dearest.cost
             );
             self.faults.add(member("plans", name) + ".calls", found, "a burst that every call fits into");
+        }
+    }
+
+    /// Limits that replicas share need what they share it through, and buckets that do not run over between
+    /// two questions.
+    pub(super) fn shares(&mut self, keys: &KeySettings, servers: &[ServerSettings]) {
+        let dearest = servers.iter().flat_map(ServerSettings::rules).map(|rule| rule.cost).max().unwrap_or(1);
+        let mut shared: Vec<(String, Limit, u32)> = Vec::new();
+        for (name, plan) in &keys.plans {
+            let path = member("plans", name);
+            let limits = [("calls", plan.calls, dearest), ("other", plan.other, 1)];
+            shared.extend(limits.into_iter().filter_map(|(what, limit, cost)| {
+                let limit = limit.filter(|limit| limit.shared)?;
+                Some((format!("{path}.{what}"), limit.limit, cost))
+            }));
+        }
+        for server in servers {
+            for rule in server.rules() {
+                let limits = rule.limits.iter().filter(|(_, limit)| limit.shared);
+                let path = format!("servers.{}.{:?}", server.name, rule.text);
+                shared.extend(limits.map(|(_, limit)| (path.clone(), limit.limit, rule.cost)));
+            }
+        }
+        for (path, limit, dearest) in shared {
+            if !matches!(keys.registry.store, Store::Redis(_)) {
+                let found = "shared = true, with a registry that this gateway alone has";
+                self.faults.add(&path, found, "shared = true with registry.kind = \"redis\", or without it");
+            } else if !Ahead::of(limit, dearest).fits(limit) {
+                let found = format!("a shared limit with a burst of {}", limit.burst());
+                self.faults.add(&path, found, "a burst of at least what comes in a tenth of a second");
+            }
+        }
+    }
+
+    /// What holds while Redis is out of reach.
+    pub(super) fn when_gone(&mut self, raw: &Limits) -> WhenGone {
+        match raw.when_redis_is_gone.as_str() {
+            "local-share" => WhenGone::LocalShare,
+            "refuse" => WhenGone::Refuse,
+            "allow" => WhenGone::Allow,
+            other => {
+                let found = format!("{other:?}");
+                let accepted = "\"local-share\", \"refuse\" or \"allow\"";
+                self.faults.add("limits.when_redis_is_gone", found, accepted);
+                WhenGone::Refuse
+            }
         }
     }
 
@@ -85,6 +128,6 @@ impl Check<'_> {
             let found = format!("{rate} with a burst of {burst}");
             self.faults.add(path, found, "from 1/h to 1000000/s, and a burst from 1 to 1000000");
         }
-        limit.map(|limit| LimitSettings { limit, enforced: !warn_only })
+        limit.map(|limit| LimitSettings { limit, enforced: !warn_only, shared: false })
     }
 }

@@ -29,14 +29,24 @@ pub(super) fn check(raw: Raw, folder: &Path, faults: Faults) -> Result<Settings,
     let listen = check.listen(&raw.listen);
     let admin = check.admin(&raw.admin.address);
     let bounds = check.bounds(&raw.bounds);
+    let when_gone = check.when_gone(&raw.limits);
     let (servers, log_level) = (raw.servers, raw.log.level);
     let keys = check.keys(&raw.registry, raw.keys, &raw.scopes, raw.plans);
     let servers = check.servers(&servers, keys.scopes.as_ref());
     check.costs(&keys.plans, &servers);
+    check.shares(&keys, &servers);
     match listen {
-        Some(listen) if check.faults.0.is_empty() => {
-            Ok(Settings { listen, keys, admin, bounds, log_level, log_format, servers, files: check.files })
-        }
+        Some(listen) if check.faults.0.is_empty() => Ok(Settings {
+            listen,
+            keys,
+            admin,
+            when_gone,
+            bounds,
+            log_level,
+            log_format,
+            servers,
+            files: check.files,
+        }),
         _ => Err(check.faults),
     }
 }

@@ -30,6 +30,8 @@ pub(in crate::config) struct PlanLimit {
     pub(in crate::config) burst: u32,
     /// Count what exceeds the limit, and refuse nothing.
     pub(in crate::config) warn_only: bool,
+    /// Count the calls on all replicas together, through the registry's Redis. A burst has to hold what comes in a tenth of a second then.
+    pub(in crate::config) shared: bool,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -46,10 +48,32 @@ pub(in crate::config) struct RuleLimit {
     pub(in crate::config) per: String,
     /// Count what exceeds the limit, and refuse nothing.
     pub(in crate::config) warn_only: bool,
+    /// Count the calls on all replicas together, through the registry's Redis. A burst has to hold what comes in a tenth of a second then.
+    pub(in crate::config) shared: bool,
 }
 
 impl Default for RuleLimit {
     fn default() -> Self {
-        Self { rate: String::new(), burst: 0, per: defaults::LIMIT_PER.into(), warn_only: false }
+        Self {
+            rate: String::new(),
+            burst: 0,
+            per: defaults::LIMIT_PER.into(),
+            warn_only: false,
+            shared: false,
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Limits {
+    /// What happens to limits with `shared = true` while Redis cannot be reached: "local-share" counts on each replica by itself, the limit divided by the replicas that there were; "refuse" refuses calls that have such a limit; "allow" lets them through.
+    #[schemars(extend("enum" = ["local-share", "refuse", "allow"]))]
+    pub(in crate::config) when_redis_is_gone: String,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { when_redis_is_gone: defaults::WHEN_REDIS_IS_GONE.into() }
     }
 }

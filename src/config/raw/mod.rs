@@ -13,7 +13,7 @@ use super::defaults;
 mod limits;
 mod registry;
 
-pub(super) use limits::{Plan, PlanLimit, RuleLimit};
+pub(super) use limits::{Limits, Plan, PlanLimit, RuleLimit};
 pub(super) use registry::{Pepper, Registry};
 
 /// Configuration of Tollgate, a gateway in front of MCP servers.
@@ -37,6 +37,8 @@ pub(super) struct Raw {
     pub(super) scopes: BTreeMap<String, String>,
     /// Plans that keys may be issued under.
     pub(super) plans: BTreeMap<String, Plan>,
+    /// What holds for all limits.
+    pub(super) limits: Limits,
     /// The MCP servers behind the gateway, each served at `/<name>/mcp`.
     pub(super) servers: Vec<Server>,
 }

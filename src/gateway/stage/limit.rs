@@ -9,7 +9,7 @@ use crate::base::Denial;
 use crate::gateway::refusal::{Detail, Refusal, Retry};
 use crate::policy::RuleLimits;
 use crate::state::Limiter;
-use crate::state::limiter::{Asked, Exceeded};
+use crate::state::limiter::{Asked, Exceeded, Which};
 use crate::wire::jsonrpc::Message;
 use crate::wire::mcp::Method;
 
@@ -37,14 +37,25 @@ pub(in crate::gateway) fn limit(
         None => (of_keys.other, RuleLimits::NONE),
     };
     let of_tool = limits.per_tool.zip(rule.and_then(|(id, _)| snapshot.tool_buckets.get(id)));
-    let asked = Asked { key: caller.id(), of_key, of_pair: limits.per_key, of_tool, cost: limits.cost };
+    let asked = Asked {
+        key: caller.id(),
+        of_key,
+        of_pair: limits.per_key,
+        of_tool,
+        cost: limits.cost,
+        when_gone: snapshot.policy.shared().when_gone,
+    };
     let taken = limiter.take(&asked).map(|()| Within(()));
     taken.map_err(|exceeded| refusal(exceeded, envelope.method == Method::Discover))
 }
 
 /// Clients take any 4xx of a discover for a server of the legacy era, so its limit is told as 503.
 fn refusal(exceeded: Exceeded, discovers: bool) -> Refusal {
-    let denial = if discovers { Denial::Overloaded } else { Denial::RateLimited };
+    let denial = match exceeded.which {
+        Which::Unknown => Denial::LimitsUnavailable,
+        _ if discovers => Denial::Overloaded,
+        _ => Denial::RateLimited,
+    };
     let retry = Some(Retry { wait: exceeded.wait, which: exceeded.which.word(), limit: exceeded.limit });
     Refusal::detailed(denial, Detail { retry, ..Detail::default() })
 }

@@ -6,9 +6,7 @@
 //! its own disk, and what wins where the two differ, is not this module's affair.
 
 mod claims;
-mod cluster;
 mod feed;
-mod link;
 mod load;
 mod names;
 mod roster;
@@ -25,7 +23,7 @@ use redis::{Connection, RedisError, RedisResult};
 use super::contract::{Change, Changes, Edit, Fault, Feed, Loaded, Position, Registry, Stored, Used};
 use crate::base::redis::RedisParams;
 use crate::base::{KeyId, SealingKey, UnixSeconds};
-use cluster::Cluster;
+use crate::link::Cluster;
 use names::Names;
 
 pub use claims::Claim;

@@ -199,10 +199,10 @@ impl Redis {
         self.ask(|connection, _| {
             let role: (String, u64, Vec<redis::Value>) = redis::cmd("ROLE").query(connection)?;
             let replicas = role.2.len() as u32;
-            connection.set_read_timeout(Some(timeout + super::link::ANSWER))?;
+            connection.set_read_timeout(Some(timeout + crate::link::ANSWER))?;
             let ms = (timeout.as_millis() as u64).max(1);
             let got = redis::cmd("WAIT").arg(replicas).arg(ms).query(connection)?;
-            connection.set_read_timeout(Some(super::link::ANSWER))?;
+            connection.set_read_timeout(Some(crate::link::ANSWER))?;
             Ok((replicas, got))
         })
     }

@@ -5,23 +5,41 @@
 //! as long as a few numbers take.
 
 mod gcra;
+mod keeper;
+mod lease;
+mod place;
+mod sharing;
+#[cfg(test)]
+mod simulation;
 mod table;
 mod tools;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use gcra::Bucket;
+pub use keeper::{Keeper, Note};
+pub use lease::Lease;
+pub use sharing::Sharing;
 pub use table::{BucketId, SHARDS};
-pub use tools::ToolBuckets;
+pub use tools::{ToolBucket, ToolBuckets};
 
+use crate::base::lease::{LeaseId, WhenGone};
 use crate::base::{KeyId, Limit, Nanos, Tick};
 use crate::policy::Applied;
+use lease::Leased;
+use place::{Lack, Place};
+use sharing::Footing;
 use table::{Full, Table};
 
 /// All buckets of a process.
 pub struct Limiter {
     table: Table<BucketId, Bucket>,
+    /// Leases of buckets of keys that replicas share.
+    leases: Table<BucketId, Leased>,
+    /// How the keeper of leases is told, where there is one.
+    sharing: Option<Arc<Sharing>>,
     /// Calls that were refused for want of room.
     full: AtomicU64,
     /// Calls beyond a limit that is counted only.
@@ -38,9 +56,11 @@ pub struct Asked<'a> {
     /// Of the key with the tool.
     pub of_pair: Option<Applied>,
     /// Of the tool, with its bucket.
-    pub of_tool: Option<(Applied, &'a Bucket)>,
+    pub of_tool: Option<(Applied, &'a ToolBucket)>,
     /// Tokens that the call takes from each.
     pub cost: u32,
+    /// What holds for those that replicas share while the ledger is out of reach.
+    pub when_gone: WhenGone,
 }
 
 /// Which limit it was.
@@ -54,6 +74,8 @@ pub enum Which {
     Tool,
     /// There is no room for another bucket.
     Room,
+    /// Replicas share it, and what they share it through is out of reach.
+    Unknown,
 }
 
 impl Which {
@@ -64,6 +86,7 @@ impl Which {
             Self::KeyAndTool => "key_and_tool",
             Self::Tool => "tool",
             Self::Room => "room",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -81,14 +104,28 @@ pub struct Exceeded {
 
 /// How long a call waits that found no room: a shard is looked through in that time.
 const NO_ROOM: Duration = Duration::from_secs(1);
+/// After how long a call may be sent again whose limit nobody can look up.
+const AGAIN: Duration = Duration::from_secs(1);
 
-/// One limit with its bucket.
-type Held<'a> = (Which, Applied, &'a Bucket);
+/// One limit with where its tokens are.
+type Held<'a> = (Which, Applied, Place<'a>);
 
 impl Limiter {
-    /// For at most so many buckets of keys.
+    /// For at most so many buckets of keys, and as many leases.
     pub fn new(buckets: usize) -> Self {
-        Self { table: Table::new(buckets), full: AtomicU64::new(0), warned: AtomicU64::new(0) }
+        Self {
+            table: Table::new(buckets),
+            leases: Table::new(buckets),
+            sharing: None,
+            full: AtomicU64::new(0),
+            warned: AtomicU64::new(0),
+        }
+    }
+
+    /// The same, with limits that replicas share.
+    #[must_use]
+    pub fn shared_by(self, sharing: Arc<Sharing>) -> Self {
+        Self { sharing: Some(sharing), ..self }
     }
 
     /// Takes what a call costs from all of its buckets, or nothing.
@@ -106,19 +143,23 @@ impl Limiter {
     /// The same at a time.
     #[inline]
     pub fn take_at(&self, asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
-        let id = |applied: Option<Applied>| {
+        let id = |applied: Option<Applied>, shared: bool| {
+            let applied = applied.filter(|applied| applied.shared.is_some() == shared);
             applied.map(|applied| BucketId { key: asked.key, limit: applied.bucket })
         };
-        let ids = [id(asked.of_key), id(asked.of_pair)];
-        let taken = self.table.with(&ids, now, |[key, pair]| {
-            let held = [
-                asked.of_key.zip(key).map(|(applied, bucket)| (Which::Key, applied, bucket)),
-                asked.of_pair.zip(pair).map(|(applied, bucket)| (Which::KeyAndTool, applied, bucket)),
-                asked.of_tool.map(|(applied, bucket)| (Which::Tool, applied, bucket)),
-            ];
-            self.take_all(&held, asked.cost, now)
+        let own = [id(asked.of_key, false), id(asked.of_pair, false)];
+        let shared = [id(asked.of_key, true), id(asked.of_pair, true)];
+        let taken = self.table.with(&own, now, |[key, pair]| {
+            self.leases.with(&shared, now, |[key_lease, pair_lease]| {
+                let held = [
+                    held(Which::Key, asked.of_key, key, key_lease, asked.key),
+                    held(Which::KeyAndTool, asked.of_pair, pair, pair_lease, asked.key),
+                    asked.of_tool.map(|(applied, bucket)| (Which::Tool, applied, bucket.place(&applied))),
+                ];
+                self.take_all(&held, asked, now)
+            })
         });
-        taken.unwrap_or_else(|Full| {
+        taken.and_then(|taken| taken).unwrap_or_else(|Full| {
             self.full.fetch_add(1, Ordering::Relaxed);
             Err(Exceeded { which: Which::Room, limit: None, wait: NO_ROOM })
         })
@@ -127,46 +168,68 @@ impl Limiter {
     /// Looks first and takes then, so that a call that one limit refuses costs the others nothing, not
     /// even for a moment; what another call took in between is given back.
     #[inline]
-    fn take_all(&self, held: &[Option<Held<'_>>; 3], cost: u32, now: Nanos) -> Result<(), Exceeded> {
+    fn take_all(&self, held: &[Option<Held<'_>>; 3], asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
+        let (by, cost) = (self.footing(held, asked, now), asked.cost);
         let mut exceeded: Option<Exceeded> = None;
-        for (which, applied, bucket) in held.iter().flatten() {
-            let Err(wait) = bucket.has(applied.limit, now, cost) else { continue };
-            if applied.enforced && exceeded.is_none_or(|other| other.wait < wait) {
-                exceeded = Some(Exceeded { which: *which, limit: Some(applied.limit), wait });
+        for (which, applied, place) in held.iter().flatten() {
+            let Err(lack) = place.has(applied.limit, by, now, cost) else { continue };
+            if applied.enforced {
+                let other = Exceeded::by(*which, applied.limit, lack);
+                exceeded = exceeded.filter(|known| known.wait >= other.wait).or(Some(other));
+                self.missed(applied, place, by, cost);
             }
         }
         if let Some(exceeded) = exceeded {
             return Err(exceeded);
         }
-        for (place, (which, applied, bucket)) in held.iter().flatten().enumerate() {
-            let Err(wait) = bucket.take(applied.limit, now, cost) else { continue };
+        for (number, (which, applied, place)) in held.iter().flatten().enumerate() {
+            let Err(lack) = place.take(applied.limit, by, now, cost) else {
+                place.tell(applied, by, self.sharing.as_deref());
+                continue;
+            };
+            self.missed(applied, place, by, cost);
             if !applied.enforced {
                 self.warned.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            for (_, applied, bucket) in
-                held.iter().flatten().take(place).filter(|(_, before, _)| before.enforced)
-            {
-                bucket.give_back(applied.limit, cost);
-            }
-            return Err(Exceeded { which: *which, limit: Some(applied.limit), wait });
+            let before = held.iter().flatten().take(number).filter(|(_, before, _)| before.enforced);
+            before.for_each(|(_, applied, place)| place.give_back(applied.limit, by, cost));
+            return Err(Exceeded::by(*which, applied.limit, lack));
         }
         Ok(())
     }
 
-    /// Drops buckets that are full, a part of them at a time.
-    pub fn collect(&self) {
-        self.table.collect(Tick::now().nanos());
+    /// By what shared limits are kept now; nobody asks where there is none.
+    #[inline]
+    fn footing(&self, held: &[Option<Held<'_>>; 3], asked: &Asked<'_>, now: Nanos) -> Footing {
+        let shares = held.iter().flatten().any(|(_, applied, _)| applied.shared.is_some());
+        match &self.sharing {
+            Some(sharing) if shares => sharing.footing(now, asked.when_gone),
+            _ => Footing::Share(1),
+        }
     }
 
-    /// Buckets of keys that there are.
+    #[cold]
+    fn missed(&self, applied: &Applied, place: &Place<'_>, by: Footing, cost: u32) {
+        place.miss(by, cost);
+        place.tell(applied, by, self.sharing.as_deref());
+    }
+
+    /// Drops buckets that are full, a part of them at a time.
+    pub fn collect(&self) {
+        let now = Tick::now().nanos();
+        self.table.collect(now);
+        self.leases.collect(now);
+    }
+
+    /// Buckets and leases of keys that there are.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.table.len() + self.leases.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.table.is_empty() && self.leases.is_empty()
     }
 
     /// Calls that were refused for want of room.
@@ -180,9 +243,38 @@ impl Limiter {
     }
 }
 
+impl Exceeded {
+    fn by(which: Which, limit: Limit, lack: Lack) -> Self {
+        match lack {
+            Lack::Wait(wait) => Self { which, limit: Some(limit), wait },
+            Lack::Unknown => Self { which: Which::Unknown, limit: None, wait: AGAIN },
+        }
+    }
+}
+
+/// One limit of a key's, with its bucket or its lease.
+#[inline]
+fn held<'a>(
+    which: Which,
+    applied: Option<Applied>,
+    bucket: Option<&'a Bucket>,
+    lease: Option<&'a Leased>,
+    key: KeyId,
+) -> Option<Held<'a>> {
+    let applied = applied?;
+    let place = match (applied.shared, lease) {
+        (Some(ahead), Some(lease)) => {
+            Place::Shared(&lease.0, LeaseId { key: Some(key), limit: applied.bucket }, ahead)
+        }
+        _ => Place::Own(bucket?),
+    };
+    Some((which, applied, place))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Bucket, Exceeded, Limiter, Which};
+    use super::{Asked, Exceeded, Limiter, ToolBucket, Which};
+    use crate::base::lease::WhenGone;
     use crate::base::{KeyId, Limit, Nanos};
     use crate::policy::Applied;
     use proptest::prelude::{prop_assert, proptest};
@@ -201,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_call_takes_from_all_buckets_or_from_none() {
-        let (limiter, tool) = (Limiter::new(1_000), Bucket::default());
+        let (limiter, tool) = (Limiter::new(1_000), ToolBucket::default());
         let of_tool = applied("tool", 1, 3, true);
         let asked = |number, cost| Asked {
             key: key(number),
@@ -209,13 +301,14 @@ mod tests {
             of_pair: Some(applied("pair", 1, 2, true)),
             of_tool: Some((of_tool, &tool)),
             cost,
+            when_gone: WhenGone::default(),
         };
         let which =
             |number, cost| limiter.take_at(&asked(number, cost), NOW).map_err(|exceeded| exceeded.which);
         assert_eq!([which(1, 1), which(1, 1), which(1, 1)], [Ok(()), Ok(()), Err(Which::KeyAndTool)]);
         // The refused one took nothing of the tool: another key has the last token.
         assert_eq!([which(2, 2), which(2, 1), which(2, 1)], [Err(Which::Tool), Ok(()), Err(Which::Tool)]);
-        assert_eq!(tool.tokens(of_tool.limit, NOW), 0);
+        assert_eq!(tool.bucket().tokens(of_tool.limit, NOW), 0);
         let Err(Exceeded { wait, .. }) = limiter.take_at(&asked(1, 2), NOW) else { panic!() };
         assert_eq!(wait, Duration::from_secs(2), "the longest of them");
         assert_eq!(limiter.len(), 4);
@@ -230,6 +323,7 @@ mod tests {
             of_pair: Some(applied("pair", 1, 1, false)),
             of_tool: None,
             cost: 1,
+            when_gone: WhenGone::default(),
         };
         let admitted = (0..10).filter(|_| limiter.take_at(&asked, NOW).is_ok()).count();
         assert_eq!((admitted, limiter.warned(), limiter.full()), (5, 4, 0));
@@ -242,7 +336,7 @@ mod tests {
         fn no_interleaving_gets_more_than_the_limits_say(
             calls in proptest::collection::vec((0_u32..3, 1_u32..4, 0_u64..300_000_000), 1..300),
         ) {
-            let (limiter, tool) = (Limiter::new(1_000), Bucket::default());
+            let (limiter, tool) = (Limiter::new(1_000), ToolBucket::default());
             let (of_key, of_pair, of_tool) =
                 (applied("key", 5, 6, true), applied("pair", 4, 5, true), applied("tool", 8, 9, true));
             let (mut now, mut taken) = (NOW.0, [0_u32; 3]);
@@ -254,6 +348,7 @@ mod tests {
                     of_pair: Some(of_pair),
                     of_tool: Some((of_tool, &tool)),
                     cost,
+                    when_gone: WhenGone::default(),
                 };
                 if limiter.take_at(&asked, Nanos(now)).is_ok() {
                     taken[number as usize] += cost;
@@ -269,7 +364,7 @@ mod tests {
 
     #[test]
     fn workers_together_get_what_there_is() {
-        let (limiter, tool) = (Limiter::new(1_000), Bucket::default());
+        let (limiter, tool) = (Limiter::new(1_000), ToolBucket::default());
         let of_tool = applied("tool", 1_000, 100, true);
         let (clock, admitted) = (AtomicU64::new(NOW.0), AtomicU64::new(0));
         std::thread::scope(|scope| {
@@ -282,6 +377,7 @@ mod tests {
                         of_pair: None,
                         of_tool: Some((of_tool, tool)),
                         cost: 1,
+                        when_gone: WhenGone::default(),
                     };
                     for _ in 0..50_000 {
                         let now = Nanos(clock.fetch_add(10_000, Ordering::Relaxed));

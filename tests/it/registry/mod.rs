@@ -13,7 +13,8 @@ mod server;
 mod wire;
 
 pub use fleet::Fleet;
-pub use server::Server;
+pub use places::documented_rights;
+pub use server::{Server, params};
 
 #[test]
 fn many_keys_load_soon_and_their_changes_go_unnoticed() {

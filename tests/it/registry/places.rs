@@ -77,7 +77,7 @@ fn certificates(folder: &Path) {
 }
 
 /// The lines for `ACL SETUSER` that the documentation gives, without the words before them.
-fn documented_rights() -> BTreeMap<String, Vec<String>> {
+pub fn documented_rights() -> BTreeMap<String, Vec<String>> {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATIONS.md")).unwrap();
     let lines = page.lines().filter_map(|line| line.strip_prefix("ACL SETUSER "));
     lines

@@ -176,8 +176,13 @@ impl Gateway {
 
     /// Waits until something was printed.
     pub fn await_said(&self, what: &str) {
+        self.await_said_times(what, 1);
+    }
+
+    /// Waits until something was printed so many times.
+    pub fn await_said_times(&self, what: &str, times: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.said().contains(what) {
+        while self.said().matches(what).count() < times {
             assert!(Instant::now() < deadline, "not said: {what} in {}", self.said());
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -1,21 +1,24 @@
-//! Where Redis is: one server, the primary that Sentinel names, or the node of a Cluster that
+//! How Redis is reached: one server, the primary that Sentinel names, or the node of a Cluster that
 //! holds the registry's slot. Each is found anew with every connection, so that a failover is
 //! followed by connecting again.
 //!
 //! Credentials and certificates are handed to the driver and stand in no message.
+
+mod cluster;
 
 use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult};
 use redis::{RedisConnectionInfo, TlsCertificates};
 
-use super::cluster::Cluster;
 use crate::base::redis::{Node, RedisParams, Topology};
+
+pub use cluster::Cluster;
 
 /// Time for a connection with its handshakes.
 const CONNECT: Duration = Duration::from_secs(2);
 /// Time that a command may take beyond the time that it was told to wait.
-pub(super) const ANSWER: Duration = Duration::from_secs(3);
+pub const ANSWER: Duration = Duration::from_secs(3);
 
 impl RedisParams {
     /// Where Redis is, for people.
@@ -31,7 +34,7 @@ impl RedisParams {
     }
 
     /// A connection to the primary that holds `name`.
-    pub(super) fn connect(&self, name: &str, cluster: &mut Cluster) -> RedisResult<Connection> {
+    pub fn connect(&self, name: &str, cluster: &mut Cluster) -> RedisResult<Connection> {
         match &self.topology {
             Topology::Standalone(node) => self.primary(node),
             Topology::Sentinel { master, nodes } => first(nodes, |sentinel| {
@@ -54,7 +57,7 @@ impl RedisParams {
 
     /// A connection to a server that is a primary: after a failover the old address may be a
     /// replica's, which would show the registry as it was.
-    pub(super) fn primary(&self, node: &Node) -> RedisResult<Connection> {
+    fn primary(&self, node: &Node) -> RedisResult<Connection> {
         let mut connection = self.open(node, true)?;
         let role: redis::Value = redis::cmd("ROLE").query(&mut connection)?;
         let is_primary = matches!(&role, redis::Value::Array(parts) if parts.first().is_some_and(|role| {
@@ -67,7 +70,7 @@ impl RedisParams {
         Err((kind, "the server is a replica, not a primary", node.to_string()).into())
     }
 
-    pub(super) fn open(&self, node: &Node, with_credentials: bool) -> RedisResult<Connection> {
+    fn open(&self, node: &Node, with_credentials: bool) -> RedisResult<Connection> {
         let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         if with_credentials {
             settings = settings.set_db(self.database);
@@ -98,7 +101,7 @@ impl RedisParams {
 }
 
 /// What the first node says that answers; else what the last one failed with.
-pub(super) fn first<T>(nodes: &[Node], mut ask: impl FnMut(&Node) -> RedisResult<T>) -> RedisResult<T> {
+fn first<T>(nodes: &[Node], mut ask: impl FnMut(&Node) -> RedisResult<T>) -> RedisResult<T> {
     let mut failed = redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "no node is named"));
     for node in nodes {
         match ask(node) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, ErrorKind, RedisResult, ServerErrorKind, Value};
 
-use super::link::first;
+use super::first;
 use crate::base::redis::{Node, RedisParams};
 
 /// Nodes that are remembered, and connections that are kept.
@@ -23,7 +23,7 @@ type Range = (RangeInclusive<u16>, Vec<Node>);
 
 /// What is known of a Cluster.
 #[derive(Default)]
-pub(super) struct Cluster {
+pub struct Cluster {
     /// Slots and who has them.
     ranges: Vec<Range>,
     /// Every node that was named last.
@@ -39,7 +39,7 @@ pub(super) struct Cluster {
 impl Cluster {
     /// A connection to the node that holds a hash's slot now, as the first node says whose word leads to
     /// one that serves it: a node may be reached by its clients and by no other node.
-    pub(super) fn connect(&mut self, params: &RedisParams, hash: &str) -> RedisResult<Connection> {
+    pub fn connect(&mut self, params: &RedisParams, hash: &str) -> RedisResult<Connection> {
         let (connection, ranges) = first(&self.candidates(params), |node| {
             let (slot, ranges) = told(params, node, hash)?;
             let mut connection = params.primary(holder(&ranges, slot).ok_or_else(nobody)?)?;
@@ -52,7 +52,7 @@ impl Cluster {
 
     /// Does something where a slot is held, over a connection of its own. `name` is any name. A node that
     /// failed is left alone for a while, since each try may take as long as a node is waited for.
-    pub(super) fn ask<T>(
+    pub fn ask<T>(
         &mut self,
         params: &RedisParams,
         name: &str,
@@ -88,7 +88,7 @@ impl Cluster {
     }
 
     /// Asks who holds what, where that is not known or no longer true, and not again and again.
-    pub(super) fn learn(&mut self, params: &RedisParams, name: &str) -> RedisResult<()> {
+    pub fn learn(&mut self, params: &RedisParams, name: &str) -> RedisResult<()> {
         let again = self.is_stale && self.asked.is_none_or(|asked| asked.elapsed() >= AGAIN);
         if !self.ranges.is_empty() && !again {
             return Ok(());
@@ -104,7 +104,7 @@ impl Cluster {
     }
 
     /// Who holds a slot, as far as that is known: one node is asked once for all of its own.
-    pub(super) fn holder(&self, slot: u16) -> Option<&Node> {
+    pub fn holder(&self, slot: u16) -> Option<&Node> {
         holder(&self.ranges, slot)
     }
 

@@ -1,0 +1,95 @@
+//! Where a call's tokens are taken from: a bucket of this process, or a lease of one that replicas share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gcra::Bucket;
+use super::keeper::Note;
+use super::lease::Lease;
+use super::sharing::{Footing, Sharing};
+use crate::base::lease::{Ahead, LeaseId};
+use crate::base::{Limit, Nanos};
+use crate::policy::Applied;
+
+/// A bucket, or a lease.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    Own(&'a Bucket),
+    Shared(&'a Arc<Lease>, LeaseId, Ahead),
+}
+
+/// Why there are no tokens.
+#[derive(Clone, Copy)]
+pub(super) enum Lack {
+    /// They come in so long.
+    Wait(Duration),
+    /// Nobody can say: the ledger is out of reach.
+    Unknown,
+}
+
+impl Place<'_> {
+    /// Whether there are tokens, without taking them.
+    #[inline]
+    pub(super) fn has(&self, limit: Limit, by: Footing, now: Nanos, weight: u32) -> Result<(), Lack> {
+        match self {
+            Self::Own(bucket) => bucket.has(limit, now, weight).map_err(Lack::Wait),
+            Self::Shared(lease, _, ahead) => match by {
+                Footing::Ledger => lease.has(*ahead, now, weight).map_err(Lack::Wait),
+                Footing::Share(of) => {
+                    lease.share.has(limit.share(of, weight), now, weight).map_err(Lack::Wait)
+                }
+                Footing::Refuse => Err(Lack::Unknown),
+                Footing::Allow => Ok(()),
+            },
+        }
+    }
+
+    /// Takes tokens: all or none.
+    #[inline]
+    pub(super) fn take(&self, limit: Limit, by: Footing, now: Nanos, weight: u32) -> Result<(), Lack> {
+        match self {
+            Self::Own(bucket) => bucket.take(limit, now, weight).map_err(Lack::Wait),
+            Self::Shared(lease, _, ahead) => match by {
+                Footing::Ledger => lease.take(*ahead, now, weight).map_err(Lack::Wait),
+                Footing::Share(of) => {
+                    lease.share.take(limit.share(of, weight), now, weight).map_err(Lack::Wait)
+                }
+                Footing::Refuse => Err(Lack::Unknown),
+                Footing::Allow => Ok(()),
+            },
+        }
+    }
+
+    /// Gives back what was taken a moment ago.
+    pub(super) fn give_back(&self, limit: Limit, by: Footing, weight: u32) {
+        match self {
+            Self::Own(bucket) => bucket.give_back(limit, weight),
+            Self::Shared(lease, ..) => match by {
+                Footing::Ledger => lease.give_back(weight),
+                Footing::Share(of) => lease.share.give_back(limit.share(of, weight), weight),
+                Footing::Refuse | Footing::Allow => {}
+            },
+        }
+    }
+
+    /// A call did not find its tokens here.
+    pub(super) fn miss(&self, by: Footing, weight: u32) {
+        if let (Self::Shared(lease, ..), Footing::Ledger) = (self, by) {
+            lease.miss(weight);
+        }
+    }
+
+    /// Tells the keeper, where it has to know.
+    #[inline]
+    pub(super) fn tell(&self, applied: &Applied, by: Footing, sharing: Option<&Sharing>) {
+        let (Self::Shared(lease, id, ahead), Footing::Ledger, Some(sharing)) = (self, by, sharing) else {
+            return;
+        };
+        if lease.wants_keeper() {
+            let note = Note { id: *id, lease: Arc::clone(lease), limit: applied.limit, ahead: *ahead };
+            if !sharing.note(note) {
+                lease.unnoted();
+            }
+        }
+    }
+}

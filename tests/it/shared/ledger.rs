@@ -1,0 +1,113 @@
+//! The ledger by itself, against real servers.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tollgate::base::lease::{Ask, LeaseId, Told};
+use tollgate::base::redis::{Node, RedisParams, Topology};
+use tollgate::base::secret::Secret;
+use tollgate::base::{KeyId, Limit};
+use tollgate::cluster::Ledger;
+
+use crate::registry::{Server, documented_rights, params};
+
+fn key(number: u32) -> KeyId {
+    format!("mcp_live_{number:016}").parse().unwrap()
+}
+
+/// One token an hour: none comes while a test runs.
+fn slow(burst: u32) -> Limit {
+    Limit::new(1, Duration::from_secs(3_600), burst).unwrap()
+}
+
+fn ask(number: u32, limit: Limit, [debt, back, want]: [u32; 3]) -> Ask {
+    Ask { id: LeaseId { key: Some(key(number)), limit: 7 }, limit, debt, back, want }
+}
+
+pub(super) fn arithmetic(server: &Server) {
+    let (mut one, mut two) = (Ledger::new(server.params(), 1), Ledger::new(server.params(), 2));
+    let limit = slow(10);
+    let say = |ledger: &mut Ledger, numbers| ledger.ask(&[ask(1, limit, numbers)])[0].unwrap();
+    let told = |granted, level| Told { granted, level };
+    // Both take from one bucket; the last token of an hour's bucket is a little less than whole.
+    assert_eq!(say(&mut one, [0, 0, 4]), told(4, 6));
+    assert_eq!(say(&mut two, [0, 0, 10]), told(6, 0));
+    assert_eq!(say(&mut one, [0, 0, 1]), told(0, 0));
+    // What was spent on credit is taken, there or not.
+    assert_eq!(say(&mut one, [3, 0, 1]), told(0, -3));
+    assert_eq!(say(&mut two, [0, 5, 0]), told(0, 2));
+    // No bucket gets fuller than full, and a full one is no key.
+    assert_eq!(say(&mut two, [0, 100, 0]), told(0, 10));
+    let name = format!("tollgate:lease:{}:0000000000000007", key(1));
+    assert_eq!(server.ask(&["EXISTS", &name]), "0");
+    assert_eq!(say(&mut one, [0, 0, 5]), told(5, 5));
+    let expires: u64 = server.ask(&["PTTL", &name]).parse().unwrap();
+    assert!((17_900_000..=18_000_001).contains(&expires), "{expires}");
+    // A server that has forgotten the script gets it again.
+    server.ask(&["SCRIPT", "FLUSH"]);
+    assert_eq!(say(&mut one, [0, 0, 1]), told(1, 4));
+    // Time is the server's: at 1,000/s some come while one waits.
+    let fast = Limit::new(1_000, Duration::from_secs(1), 100).unwrap();
+    assert_eq!(one.ask(&[ask(2, fast, [0, 0, 100])])[0].unwrap().granted, 100);
+    let begun = Instant::now();
+    std::thread::sleep(Duration::from_millis(30));
+    let came = one.ask(&[ask(2, fast, [0, 0, 100])])[0].unwrap().granted;
+    let most = begun.elapsed().as_millis() as u32 + 2;
+    assert!((30..=most).contains(&came), "{came} of {most}");
+    // Many in one go, each its own bucket; that of a rule as well.
+    let mut asks: Vec<Ask> = (10..500).map(|number| ask(number, limit, [0, 0, number % 12])).collect();
+    asks.push(Ask { id: LeaseId { key: None, limit: 7 }, ..asks[0] });
+    let answers = one.ask(&asks);
+    assert!(asks.iter().zip(&answers).all(|(ask, told)| told.unwrap().granted == ask.want.min(10)));
+    assert_eq!(server.ask(&["EXISTS", "tollgate:lease:tool:0000000000000007"]), "1");
+    assert_eq!((one.present().unwrap(), two.present().unwrap(), one.present().unwrap()), (1, 2, 2));
+    two.leave();
+    assert_eq!(one.present().unwrap(), 1);
+}
+
+pub(super) fn rights() {
+    let server = Server::with(&[]);
+    for (user, words) in &documented_rights() {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert_eq!(server.ask(&[&["ACL", "SETUSER", user], &words[..]].concat()), "OK");
+    }
+    let of = |prefix: &str| RedisParams {
+        user: Some("gateway".into()),
+        password: Some(Secret::new("GATEWAY-PASSWORD")),
+        prefix: prefix.into(),
+        ..server.params()
+    };
+    let mut ledger = Ledger::new(of("tollgate"), 1);
+    assert_eq!(ledger.ask(&[ask(1, slow(10), [0, 0, 3])])[0].unwrap().granted, 3);
+    assert_eq!(ledger.present(), Ok(1));
+    let mut other = Ledger::new(of("other"), 1);
+    assert_eq!(other.ask(&[ask(1, slow(10), [0, 0, 3])]), [None]);
+    let refused = other.present().unwrap_err();
+    assert!(refused.contains("NOPERM") || refused.contains("ermission"), "{refused}");
+}
+
+/// Three primaries with a replica each; one of them is killed.
+pub(super) fn cluster() {
+    let mut servers = Server::cluster();
+    let node = |server: &Server| Node { host: "127.0.0.1".into(), port: server.port };
+    let nodes = servers.iter().map(node).collect();
+    let mut ledger = Ledger::new(params(Topology::Cluster(nodes)), 1);
+    let asks: Vec<Ask> = (0..60).map(|number| ask(number, slow(1_000), [0, 0, 1])).collect();
+    let mut answered = |patience: Duration| {
+        let (begun, mut open) = (Instant::now(), asks.clone());
+        while !open.is_empty() && begun.elapsed() < patience {
+            let answers = ledger.ask(&open);
+            let told: BTreeMap<LeaseId, bool> =
+                open.iter().zip(&answers).map(|(ask, told)| (ask.id, told.is_some())).collect();
+            open.retain(|ask| !told[&ask.id]);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        open.len()
+    };
+    assert_eq!(answered(Duration::from_secs(10)), 0);
+    let holds = |server: &Server| server.ask(&["DBSIZE"]).parse::<u32>().unwrap();
+    assert!(servers.iter().filter(|server| holds(server) > 0).count() >= 6, "spread over all nodes");
+    let primary = servers.iter().position(|server| server.ask(&["ROLE"]).starts_with("master")).unwrap();
+    servers[primary].kill();
+    assert_eq!(answered(Duration::from_secs(30)), 0, "its replica has taken over");
+}
