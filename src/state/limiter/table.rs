@@ -19,6 +19,9 @@ pub const SHARDS: usize = 256;
 /// Buckets that each shard has room for: those of one call, some times.
 const LEAST: usize = 8;
 
+/// How often what was dropped before it could be used is made anew.
+const TURNS: usize = 4;
+
 /// Which bucket: a key's for a kind of request, or what a key may do with one rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BucketId {
@@ -92,18 +95,17 @@ impl<I: Id, V: Kept> Table<I, V> {
     ) -> Result<T, Full> {
         let Some(home) = ids.iter().flatten().next().map(Id::home) else { return Ok(what([None; N])) };
         let Some(shard) = self.shard(home) else { return Err(Full) };
-        let held = read(shard);
-        if let Some(buckets) = find(&held, ids) {
-            return Ok(what(buckets));
-        }
-        drop(held);
-        self.add(shard, ids, now)?;
+        let mut held = read(shard);
         // Between the two locks another may have dropped what is idle: a rare turn more.
-        let held = read(shard);
-        match find(&held, ids) {
-            Some(buckets) => Ok(what(buckets)),
-            None => Err(Full),
+        for _ in 0..TURNS {
+            if let Some(kept) = find(&held, ids) {
+                return Ok(what(kept));
+            }
+            drop(held);
+            self.add(shard, ids, now)?;
+            held = read(shard);
         }
+        find(&held, ids).map(what).ok_or(Full)
     }
 
     #[cold]
