@@ -33,9 +33,9 @@ use world::decisions::{Decisions, KINDS, key};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Refusals that no request in memory can meet: nothing says them yet, or a registry has to be away
-/// for it.
-const NOT_IN_MEMORY: [&str; 3] = ["draining", "limits_unavailable", "stale_registry"];
+/// Refusals that no request in memory can meet: nothing says them yet, Redis has to be away for it, or
+/// another request under way.
+const NOT_IN_MEMORY: [&str; 4] = ["draining", "limits_unavailable", "stale_registry", "concurrency_limited"];
 
 fn main() {
     let world = World::new();

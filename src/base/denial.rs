@@ -55,6 +55,8 @@ pub enum Denial {
     ResultWithheld,
     /// More calls than a limit allows.
     RateLimited,
+    /// More under way at once than a limit allows.
+    ConcurrencyLimited,
     /// The gateway has as much to do as it may.
     Overloaded,
     /// The gateway is stopping.
@@ -249,6 +251,13 @@ pub static TABLE: [Row; COUNT] = [
         "too many calls; send the request again after the time that is told",
     ),
     soon(
+        Denial::ConcurrencyLimited,
+        429,
+        42901,
+        "concurrency_limited",
+        "too much is under way at once; send the request again when something of it has ended",
+    ),
+    soon(
         Denial::Overloaded,
         503,
         50300,
@@ -307,7 +316,7 @@ static FALLBACK: Row =
     row(Denial::MalformedRequest, 400, 40000, "malformed_request", "the request is malformed");
 
 /// How many refusals there are; metric cells are laid out by it.
-pub const COUNT: usize = 33;
+pub const COUNT: usize = 34;
 
 impl Denial {
     /// The row that tells this refusal.

@@ -17,6 +17,7 @@ pub mod sealing;
 pub mod secret;
 pub mod stream;
 pub mod tick;
+pub mod under_way;
 pub mod unseen;
 
 pub use clock::{Clock, UnixSeconds};
@@ -27,3 +28,4 @@ pub use limit::{Limit, Nanos};
 pub use sealing::SealingKey;
 pub use stream::Stream;
 pub use tick::Tick;
+pub use under_way::UnderWay;

@@ -14,7 +14,7 @@ use crate::base::Limit;
 use crate::base::lease::WhenGone;
 use crate::base::redis::RedisParams;
 use crate::base::secret::Secret;
-use crate::policy::Scope;
+use crate::policy::{Concurrent, Scope};
 
 /// Everything.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub struct PlanSettings {
     pub calls: Option<LimitSettings>,
     /// Of what is no call.
     pub other: Option<LimitSettings>,
+    /// Of what is under way.
+    pub concurrent: Concurrent,
 }
 
 /// A limit, and whether what exceeds it is refused.
@@ -221,6 +223,10 @@ pub struct ServerSettings {
     pub forward_headers: Vec<HeaderName>,
     /// Whether denied calls are answered with status 200.
     pub deny_with_ok: bool,
+    /// How much may be under way towards it at once.
+    pub concurrent: Concurrent,
+    /// Whether answers tell what is left of the caller's limits.
+    pub limit_headers: bool,
     /// Rules over tools.
     pub tools: Vec<RuleSettings>,
     /// Rules over prompts.

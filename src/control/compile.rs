@@ -37,8 +37,11 @@ fn plans(settings: &Settings) -> Plans {
         let limit = |what: &str, limit: Option<LimitSettings>, dearest| {
             limit.map(|limit| applied(&["key", what], limit, dearest))
         };
-        let limits =
-            KeyLimits { calls: limit("calls", plan.calls, dearest), other: limit("other", plan.other, 1) };
+        let limits = KeyLimits {
+            calls: limit("calls", plan.calls, dearest),
+            other: limit("other", plan.other, 1),
+            concurrent: plan.concurrent,
+        };
         (name.as_str().into(), limits)
     });
     plans.collect()
@@ -89,7 +92,8 @@ pub(super) fn compile_cells(policy: &Policy, metrics: &Metrics) -> PolicyCells {
     let mut cells = PolicyCells::default();
     for server in policy.servers() {
         let other = metrics.requests(&server.name, "_other");
-        cells.servers.push(ServerCells { denials: metrics.denials(&server.name), other });
+        let (denials, under_way) = (metrics.denials(&server.name), metrics.under_way(&server.name));
+        cells.servers.push(ServerCells { denials, other, under_way });
     }
     for (number, rule) in (0_u32..).zip(policy.rules()) {
         let owner = policy.servers().iter().find(|server| server.owns(RuleId(number)));
@@ -122,6 +126,8 @@ fn compile_server(id: ServerId, settings: &ServerSettings, rules: &mut Vec<Rule>
         },
         forward_headers: settings.forward_headers.iter().cloned().collect(),
         deny_with_ok: settings.deny_with_ok,
+        concurrent: settings.concurrent,
+        limit_headers: settings.limit_headers,
         tools,
         prompts,
         resources,

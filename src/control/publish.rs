@@ -12,7 +12,7 @@ use crate::base::digest::Hasher;
 use crate::base::{KeyId, Tick};
 use crate::policy::keys::{Change, Loading};
 use crate::policy::{KeyEntry, Keys, Policy};
-use crate::state::{Sealer, Snapshot, SnapshotCell, ToolBuckets};
+use crate::state::{Sealer, ServerCounts, Snapshot, SnapshotCell, ToolBuckets};
 use crate::telemetry::Metrics;
 
 /// A set of keys that is being loaded.
@@ -49,6 +49,7 @@ impl Publisher {
     pub fn new(policy: Policy, hasher: Hasher, metrics: Arc<Metrics>) -> Self {
         let cells = Arc::new(compile_cells(&policy, &metrics));
         let tool_buckets = Arc::new(ToolBuckets::default().under(&policy));
+        let server_counts = Arc::new(ServerCounts::default().under(&policy));
         let keys = Keys::empty(Arc::new(hasher), 0);
         let cell = SnapshotCell::new(Snapshot {
             policy: Arc::new(policy),
@@ -57,6 +58,7 @@ impl Publisher {
             sealer: Arc::default(),
             cells,
             tool_buckets,
+            server_counts,
             version: 1,
         });
         Self { cell, metrics, writing: Arc::default() }
@@ -87,6 +89,7 @@ impl Publisher {
             sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
             tool_buckets: Arc::clone(&now.tool_buckets),
+            server_counts: Arc::clone(&now.server_counts),
             version: now.version + 1,
         });
     }
@@ -110,6 +113,7 @@ impl Publisher {
             sealer: Arc::clone(&now.sealer),
             cells: Arc::clone(&now.cells),
             tool_buckets: Arc::clone(&now.tool_buckets),
+            server_counts: Arc::clone(&now.server_counts),
             version: now.version + 1,
         });
         count
@@ -123,6 +127,7 @@ impl Publisher {
             sealer: Arc::clone(&now.sealer),
             cells: Arc::new(compile_cells(&policy, &self.metrics)),
             tool_buckets: Arc::new(now.tool_buckets.under(&policy)),
+            server_counts: Arc::new(now.server_counts.under(&policy)),
             policy: Arc::new(policy),
             version: now.version + 1,
         });
@@ -137,6 +142,7 @@ impl Publisher {
             sealer: Arc::new(sealer),
             cells: Arc::clone(&now.cells),
             tool_buckets: Arc::clone(&now.tool_buckets),
+            server_counts: Arc::clone(&now.server_counts),
             version: now.version + 1,
         });
     }

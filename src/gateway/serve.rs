@@ -88,7 +88,9 @@ where
     };
     let session = stage::resume(&caller, &intent, &fields)?;
     let grant = stage::authorise(&caller, &intent, &sent, |rule| context.ruled(snapshot, rule))?;
-    let within = stage::limit(&worker.limiter, &caller, &intent, &grant)?;
+    let server = caller.server().id;
+    let enter = |places| context.under_way(snapshot, server, places);
+    let within = stage::limit(&worker.limiter, &caller, &intent, &grant, enter)?;
     let admitted = stage::admit(caller, &intent, session, &grant, within);
     let answer = stage::forward(&worker.upstream, &admitted, head, &sent).await?;
     reply::receive(worker, answer, &admitted).await

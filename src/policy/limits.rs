@@ -1,5 +1,5 @@
-//! What limits apply to a call: that of its key, by the key's plan; that of its tool; and that of the
-//! key with the tool.
+//! What limits apply to a call: that of its key, by the key's plan; that of its tool; that of the key with
+//! the tool; and how much may be under way at once.
 //!
 //! Each knows the number under which its buckets are kept, made of what it is called: a reload that
 //! changes a rate finds the buckets as they were.
@@ -8,8 +8,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use ring::digest::{Context, SHA256};
 
-use crate::base::Limit;
 use crate::base::lease::{Ahead, WhenGone};
+use crate::base::{Limit, UnderWay};
 
 /// A limit as it applies somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,38 @@ impl Applied {
     }
 }
 
+/// How much may be under way at once: of one key, or towards one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Concurrent {
+    /// Of calls; any number where there is none.
+    pub calls: Option<u32>,
+    /// Of streams; any number where there is none.
+    pub streams: Option<u32>,
+    /// Whether what exceeds it is counted only.
+    pub warn_only: bool,
+}
+
+/// How much of one kind may be under way at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Most {
+    /// So many.
+    pub most: u32,
+    /// Whether what exceeds it is refused; else it is counted only.
+    pub enforced: bool,
+}
+
+impl Concurrent {
+    /// The limit of a kind, where there is one.
+    #[inline]
+    pub fn of(&self, what: UnderWay) -> Option<Most> {
+        let most = match what {
+            UnderWay::Call => self.calls,
+            UnderWay::Stream => self.streams,
+        };
+        most.map(|most| Most { most, enforced: !self.warn_only })
+    }
+}
+
 /// Limits of a key: by its plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyLimits {
@@ -52,6 +84,8 @@ pub struct KeyLimits {
     pub calls: Option<Applied>,
     /// Of what is no call: lists, discover, ping, notifications.
     pub other: Option<Applied>,
+    /// Of what is under way.
+    pub concurrent: Concurrent,
 }
 
 /// Limits of a rule.

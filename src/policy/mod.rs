@@ -20,6 +20,6 @@ pub use authorise::{Decision, Wanted, authorise};
 pub use compiled::Policy;
 pub use ids::{RuleId, ServerId};
 pub use keys::{KeyEntry, Keys};
-pub use limits::{Applied, KeyLimits, Plans, RuleLimits, SharedLimits};
+pub use limits::{Applied, Concurrent, KeyLimits, Most, Plans, RuleLimits, SharedLimits};
 pub use scope::{Scope, ScopePattern, ScopeSet};
 pub use server::{Authority, Endpoint, Identity, Server};

@@ -6,6 +6,7 @@
 use http::HeaderName;
 
 use super::ids::{RuleId, ServerId};
+use super::limits::Concurrent;
 use super::rules::{NameRules, UriRules};
 use crate::wire::http1::Preamble;
 
@@ -64,6 +65,10 @@ pub struct Server {
     pub forward_headers: Box<[HeaderName]>,
     /// Whether a denied call is answered with status 200 and a JSON-RPC error.
     pub deny_with_ok: bool,
+    /// How much may be under way towards it at once.
+    pub concurrent: Concurrent,
+    /// Whether answers tell what is left of the caller's limits.
+    pub limit_headers: bool,
     /// Rules over tools.
     pub tools: NameRules,
     /// Rules over prompts.

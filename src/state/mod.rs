@@ -12,7 +12,7 @@ pub mod spoken;
 pub mod used;
 
 pub use freshness::Freshness;
-pub use limiter::{Limiter, ToolBuckets};
+pub use limiter::{Limiter, ServerCounts, ToolBuckets};
 pub use load::{Ceilings, Load};
 pub use sealer::{Holder, Sealer};
 pub use snapshot::{Snapshot, SnapshotCell, SnapshotReader};

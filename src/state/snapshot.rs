@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Cache};
 
 use super::freshness::Freshness;
-use super::limiter::ToolBuckets;
+use super::limiter::{ServerCounts, ToolBuckets};
 use super::sealer::Sealer;
 use crate::policy::{Keys, Policy};
 use crate::telemetry::PolicyCells;
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub cells: Arc<PolicyCells>,
     /// Buckets of rules, laid out like the policy.
     pub tool_buckets: Arc<ToolBuckets>,
+    /// What is under way towards each server, laid out like the policy.
+    pub server_counts: Arc<ServerCounts>,
     /// Counts snapshots of this process.
     pub version: u64,
 }

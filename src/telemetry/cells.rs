@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::base::{Denial, denial};
+use crate::base::{Denial, UnderWay, denial};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,9 @@ pub type RequestCells = Cells<{ Outcome::ALL.len() }>;
 /// Refusals of one server by reason.
 pub type DenialCells = Cells<{ denial::COUNT }>;
 
+/// What of one server is under way, by kind; gauges.
+pub type UnderWayCells = Cells<{ UnderWay::ALL.len() }>;
+
 /// The cells of one server.
 #[derive(Clone, Debug)]
 pub struct ServerCells {
@@ -114,6 +117,8 @@ pub struct ServerCells {
     pub denials: Arc<DenialCells>,
     /// Requests that fall under no rule over tools.
     pub other: Arc<RequestCells>,
+    /// What is under way.
+    pub under_way: Arc<UnderWayCells>,
 }
 
 /// Cells laid out like a policy: by its servers' and rules' numbers.
@@ -189,6 +194,7 @@ pub struct Metrics {
 struct Labels {
     requests: Vec<(String, String, Arc<RequestCells>)>,
     denials: Vec<(String, Arc<DenialCells>)>,
+    under_way: Vec<(String, Arc<UnderWayCells>)>,
 }
 
 /// Label pairs that the process keeps over all reloads; beyond it they share `_other`.
@@ -240,6 +246,28 @@ impl Metrics {
         let cells = Arc::new(Cells::new(self.workers));
         labels.denials.push((server.to_owned(), Arc::clone(&cells)));
         cells
+    }
+
+    /// The cells of what of a server is under way.
+    pub fn under_way(&self, server: &str) -> Arc<UnderWayCells> {
+        let mut labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let server = if labels.under_way.len() < LABELS { server } else { "_other" };
+        if let Some((_, cells)) = labels.under_way.iter().find(|(s, _)| s == server) {
+            return Arc::clone(cells);
+        }
+        let cells = Arc::new(Cells::new(self.workers));
+        labels.under_way.push((server.to_owned(), Arc::clone(&cells)));
+        cells
+    }
+
+    /// Calls `each` with server, kind and how much of it is under way.
+    pub fn each_under_way(&self, mut each: impl FnMut(&str, UnderWay, u64)) {
+        let labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (server, cells) in &labels.under_way {
+            for what in UnderWay::ALL {
+                each(server, what, cells.sum(what as usize));
+            }
+        }
     }
 
     /// Calls `each` with server, tool, outcome and count, for every count above zero.

@@ -68,6 +68,7 @@ impl Collector for Page {
         )?;
         self.limits(&mut encoder)?;
         self.leases(&mut encoder)?;
+        self.under_way(&mut encoder)?;
         m.revocation.encode(encoder.encode_descriptor(
             "tollgate_revocation_seconds",
             "Time from a change in the registry to its being in force here",
@@ -140,6 +141,24 @@ impl Page {
             most.encode(overshoot.encode_family(&[("limit", limit.as_str())])?)?;
         }
         Ok(())
+    }
+
+    fn under_way(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(
+            "tollgate_under_way",
+            "Requests that are under way towards a server",
+            None,
+            MetricType::Gauge,
+        )?;
+        let mut outcome = Ok(());
+        self.metrics.each_under_way(|server, what, count| {
+            if outcome.is_ok() {
+                let labels = [("server", server), ("kind", what.label())];
+                let now = ConstGauge::new(count.cast_signed());
+                outcome = family.encode_family(&labels).and_then(|cell| now.encode(cell));
+            }
+        });
+        outcome
     }
 
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -138,6 +138,10 @@ fn limits_that_cannot_be_kept_are_refused() {
         ("calls = { rate = \"1/d\", burst = 1 }", "", "from 1/h"),
         ("calls = { rate = \"1/s\" }", "", "burst"),
         ("other = { rate = \"1/s\", burst = 1, shared = true }", "", "shared"),
+        ("concurrent = 0", "", "plans.standard.concurrent"),
+        ("streams = 1000001", "", "plans.standard.streams"),
+        ("", "concurrent = 0", "servers[0].concurrent"),
+        ("", "streams = -1", "servers[0].streams"),
         (
             "",
             "[servers.tools.t]\nscopes = [\"a\"]\nlimit = { rate = \"1/s\", burst = 1, per = \"agent\" }",

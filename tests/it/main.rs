@@ -17,6 +17,7 @@ mod bounds;
 mod browsers;
 mod check;
 mod clients;
+mod concurrency;
 mod conformance;
 #[path = "../corpus/load.rs"]
 mod corpus;

@@ -66,7 +66,9 @@ fn answers_pass_with_their_status_and_listed_headers() {
     let mut connection = gateway.connect();
     let odd = connection.call(&key, "crm.read_odd_headers");
     assert_eq!((odd.status, odd.header("x-request-id")), (200, Some("r1")));
-    for name in ["set-cookie", "server", "access-control-allow-origin", "keep-alive", "mcp-session-id"] {
+    for name in
+        ["ratelimit", "set-cookie", "server", "access-control-allow-origin", "keep-alive", "mcp-session-id"]
+    {
         assert_eq!(odd.header(name), None, "{name}");
     }
     // The upstream's 401 is the gateway's trouble, and its OAuth is nobody's business here.

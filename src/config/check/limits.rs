@@ -9,6 +9,7 @@ use crate::config::fault::member;
 use crate::config::raw::{Limits, Plan, PlanLimit, Rule, RuleLimit};
 use crate::config::settings::{KeySettings, LimitSettings, Per, PlanSettings, ServerSettings, Store};
 use crate::config::units;
+use crate::policy::Concurrent;
 
 impl Check<'_> {
     pub(super) fn plan(&mut self, path: &str, raw: Plan) -> PlanSettings {
@@ -18,7 +19,9 @@ impl Check<'_> {
             Some(LimitSettings { shared: raw.shared, ..limit })
         };
         let (calls, other) = (limit("calls", raw.calls), limit("other", raw.other));
-        PlanSettings { description: raw.description, calls, other }
+        let concurrent =
+            Concurrent { calls: raw.concurrent, streams: raw.streams, warn_only: raw.concurrent_warn_only };
+        PlanSettings { description: raw.description, calls, other, concurrent }
     }
 
     /// A rule's limits: one for each key, one for all, or both.

@@ -10,7 +10,7 @@ use crate::config::fault::unreadable;
 use crate::config::raw::{Credential, Server};
 use crate::config::settings::{ServerSettings, UpstreamUrl};
 use crate::config::tls::{others_can_read, read_authorities};
-use crate::policy::Scope;
+use crate::policy::{Concurrent, Scope};
 use crate::wire::http::{belongs_to_http, never_forwarded};
 use crate::wire::known::Known;
 
@@ -85,6 +85,12 @@ impl Check<'_> {
             prompts: self.name_rules(&format!("{path}.prompts"), &raw.prompts, scopes),
             resources: self.uri_rules(&format!("{path}.resources"), &raw.resources, scopes),
             deny_with_ok: raw.denied_calls == "jsonrpc",
+            concurrent: Concurrent {
+                calls: raw.concurrent,
+                streams: raw.streams,
+                warn_only: raw.concurrent_warn_only,
+            },
+            limit_headers: raw.limit_headers,
             identity_key_id: key_id,
             identity_owner: owner,
             upstream: upstream?,

@@ -17,6 +17,14 @@ pub(in crate::config) struct Plan {
     /// How often each of its keys may do what is no call: lists, discover, ping, notifications. Counted apart, so that a client that asks what there is is not kept from calling.
     #[schemars(example = serde_json::json!({"rate": "10/s", "burst": 50}))]
     pub(in crate::config) other: Option<PlanLimit>,
+    /// How much of each of its keys may be under way at once: all that is sent with POST and that has an end. No limit where it is not set.
+    #[schemars(range(min = 1, max = 1_000_000), example = 50)]
+    pub(in crate::config) concurrent: Option<u32>,
+    /// How many streams each of its keys may have open at once: GET in the older revisions, subscriptions/listen in the present one. No limit where it is not set.
+    #[schemars(range(min = 1, max = 1_000_000), example = 10)]
+    pub(in crate::config) streams: Option<u32>,
+    /// Count what exceeds `concurrent` and `streams`, and refuse nothing.
+    pub(in crate::config) concurrent_warn_only: bool,
 }
 
 #[derive(Deserialize, JsonSchema, Default)]

@@ -144,7 +144,7 @@ pub(super) struct RawBounds {
     /// Answers that are being streamed; beyond it answers that would be are refused with 503.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) streams: u32,
-    /// Buckets of limits that count keys one by one; some 60 bytes each. A bucket that is full again is dropped, and calls that would need one more are refused.
+    /// Buckets of limits that count keys one by one, and beside them as many keys that have something under way under a limit of that; some 60 bytes each. A bucket that is full again is dropped, as is a key that has nothing under way, and calls that would need one more are refused.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) buckets: u32,
 }
@@ -196,6 +196,16 @@ pub(super) struct Server {
     /// How a denied call is answered: "http" with status 403, "jsonrpc" with status 200 and the error in the body, for clients that show nothing else.
     #[schemars(extend("enum" = ["http", "jsonrpc"]))]
     pub(super) denied_calls: String,
+    /// How much may be under way towards this server at once, of all keys and workers together: all that is sent with POST and that has an end. No limit where it is not set.
+    #[schemars(range(min = 1, max = 1_000_000), example = 200)]
+    pub(super) concurrent: Option<u32>,
+    /// How many streams may be open towards this server at once, of all keys and workers together. No limit where it is not set.
+    #[schemars(range(min = 1, max = 1_000_000), example = 500)]
+    pub(super) streams: Option<u32>,
+    /// Count what exceeds `concurrent` and `streams`, and refuse nothing.
+    pub(super) concurrent_warn_only: bool,
+    /// Whether successful answers tell what is left of the caller's limits, in `RateLimit` and `RateLimit-Policy`.
+    pub(super) limit_headers: bool,
     /// Rules over tools, by name or pattern ("*" stands for anything). What no rule names is denied.
     #[schemars(example = serde_json::json!({"crm.read_*": {"scopes": ["crm:read"]}}))]
     pub(super) tools: BTreeMap<String, Rule>,
@@ -328,6 +338,10 @@ impl Default for Server {
             identity: None,
             forward_headers: Vec::new(),
             denied_calls: defaults::DENIED_CALLS.into(),
+            concurrent: None,
+            streams: None,
+            concurrent_warn_only: false,
+            limit_headers: false,
             tools: BTreeMap::new(),
             prompts: BTreeMap::new(),
             resources: BTreeMap::new(),

@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use super::body::{ReplyBody, Watched};
 use super::offer;
 use super::pace::{Form, Pace};
+use super::quota::tell_left;
 use super::standing::Standing;
 use crate::base::deadline::within;
 use crate::base::{Denial, bounds};
@@ -68,6 +69,9 @@ where
         return Err(Denial::UpstreamDenied.into());
     }
     retain_allowed(&mut reply, admitted)?;
+    if let Some(left) = admitted.left().filter(|_| reply.status.is_success()) {
+        tell_left(&mut reply.own, left);
+    }
     let form = form(&reply.passed);
     let pauses = worker.bounds.pauses;
     if offer::may_offer(reply.status, admitted.discovers(), admitted.era() == Era::Modern) {

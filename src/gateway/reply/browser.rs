@@ -19,7 +19,7 @@ use crate::wire::lines::Lines;
 
 /// Headers of answers that a page may read beside those that every page may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "mcp-session-id, mcp-protocol-version, last-event-id, retry-after, www-authenticate, x-request-id",
+    "mcp-session-id, mcp-protocol-version, last-event-id, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("POST, GET, DELETE");
 /// Ten minutes: a page asks once, and a change of the origins reaches it soon.

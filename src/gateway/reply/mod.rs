@@ -5,6 +5,7 @@ mod body;
 mod browser;
 mod offer;
 mod pace;
+mod quota;
 mod refuse;
 mod standing;
 

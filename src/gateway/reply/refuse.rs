@@ -13,6 +13,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::body::ReplyBody;
+use super::quota;
 use crate::base::Denial;
 use crate::base::denial::TABLE;
 use crate::gateway::refusal::{Detail, Refusal, Retry};
@@ -83,22 +84,12 @@ fn render(refusal: &Refusal, id: Option<&[u8]>) -> Reply<Vec<u8>> {
     reply
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3) and, where it was a limit, what it is: in
-/// draft-ietf-httpapi-ratelimit-headers-10 a quota `q` in a window of `w` seconds, and `r` left of it,
-/// more in `t` seconds.
+/// `Retry-After` (RFC 9110 §10.2.3) and, where it was a limit, what it is.
 fn tell_limit(headers: &mut http::HeaderMap, retry: &Retry) {
     let seconds = retry.seconds();
     headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    let Some(limit) = retry.limit else { return };
-    let window = limit.window().as_millis().div_ceil(1_000).max(1);
-    let told = [
-        ("ratelimit-policy", format!("\"{}\";q={};w={window}", retry.which, limit.burst())),
-        ("ratelimit", format!("\"{}\";r=0;t={seconds}", retry.which)),
-    ];
-    for (name, value) in told {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(http::HeaderName::from_static(name), value);
-        }
+    if let Some(limit) = retry.limit {
+        quota::tell(headers, retry.which, limit, 0, seconds);
     }
 }
 

@@ -6,8 +6,10 @@ use http::HeaderValue;
 
 use super::session::told;
 use super::{Caller, Grant, Message, Routed, Session, Stream, Within};
-use crate::base::KeyId;
+use crate::base::{KeyId, UnderWay};
 use crate::policy::Verified;
+use crate::state::limiter::Left;
+use crate::wire::jsonrpc;
 use crate::wire::mcp::{Era, Method};
 
 /// What a request wants: to send a message, or a stream of the legacy era.
@@ -26,6 +28,29 @@ impl Intent {
             Self::Stream(_) => Era::Legacy,
         }
     }
+
+    /// What it is for as long as it is under way.
+    pub(super) fn under_way(&self) -> UnderWay {
+        let stays_open = match self {
+            Self::Message(message) => message.envelope().method.stays_open(),
+            Self::Stream(stream) => stream.opens(),
+        };
+        if stays_open { UnderWay::Stream } else { UnderWay::Call }
+    }
+
+    /// Whether something else that is under way may end only by it: answers to the server's own
+    /// requests, cancellations, the end of a session.
+    pub(super) fn is_awaited(&self) -> bool {
+        match self {
+            Self::Message(message) => message.envelope().message != jsonrpc::Message::Request,
+            Self::Stream(stream) => !stream.opens(),
+        }
+    }
+
+    /// Whether it asks which versions the server speaks.
+    pub(super) fn discovers(&self) -> bool {
+        matches!(self, Self::Message(message) if message.envelope().method == Method::Discover)
+    }
 }
 
 /// A request that may be forwarded.
@@ -34,6 +59,7 @@ pub(in crate::gateway) struct Admitted<'s> {
     era: Era,
     session: Session,
     discovers: bool,
+    left: Option<Box<Left>>,
     first_byte: Option<Duration>,
 }
 
@@ -70,6 +96,11 @@ impl<'s> Admitted<'s> {
         self.discovers
     }
 
+    /// What is left of the caller's limits, where the client is told.
+    pub(in crate::gateway) fn left(&self) -> Option<&Left> {
+        self.left.as_deref()
+    }
+
     /// The id that the client gets for a session of the upstream's.
     pub(in crate::gateway) fn session_told(&self, upstream: &[u8]) -> Option<HeaderValue> {
         told(&self.session, &self.caller, upstream)
@@ -82,15 +113,14 @@ pub(in crate::gateway) fn admit<'s>(
     intent: &Intent,
     session: Session,
     grant: &Grant,
-    _within: Within,
+    within: Within,
 ) -> Admitted<'s> {
-    let discovers =
-        matches!(intent, Intent::Message(message) if message.envelope().method == Method::Discover);
     let rule = grant.rule().and_then(|rule| caller.routed().snapshot().policy.rule(rule));
     Admitted {
         era: intent.era(),
         session,
-        discovers,
+        discovers: intent.discovers(),
+        left: within.into_left(),
         first_byte: rule.and_then(|rule| rule.first_byte),
         caller,
     }

@@ -16,7 +16,16 @@ use crate::wire::mcp::era::HeaderVersion;
 use crate::wire::mcp::{Era, ProtocolVersion};
 
 /// A GET or DELETE of the legacy era.
-pub(in crate::gateway) struct Stream(());
+pub(in crate::gateway) struct Stream {
+    opens: bool,
+}
+
+impl Stream {
+    /// Whether a stream is opened; else a session is ended.
+    pub(super) fn opens(&self) -> bool {
+        self.opens
+    }
+}
 
 /// Checks the era of a GET or DELETE.
 pub(in crate::gateway) fn open_stream(
@@ -41,7 +50,7 @@ pub(in crate::gateway) fn open_stream(
         // Clients of 2024-11-05 begin like this: no session, no version, nothing to resume. A
         // client of a later revision has said hello before and names what it agreed on.
         HeaderVersion::Absent if opens_nothing(fields) => Err(old_transport()),
-        HeaderVersion::Known(_) | HeaderVersion::Absent => Ok(Stream(())),
+        HeaderVersion::Known(_) | HeaderVersion::Absent => Ok(Stream { opens: *method == Method::GET }),
     }
 }
 

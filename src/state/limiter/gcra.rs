@@ -46,6 +46,11 @@ impl Bucket {
         limit.tokens(Nanos(self.0.load(Ordering::Relaxed)), now)
     }
 
+    /// How long until it is full.
+    pub fn full_in(&self, now: Nanos) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed).saturating_sub(now.0))
+    }
+
     /// Whether it is full.
     #[inline]
     pub fn is_full(&self, now: Nanos) -> bool {

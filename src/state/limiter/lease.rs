@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::gcra::Bucket;
 use super::table::Kept;
-use crate::base::Nanos;
 use crate::base::lease::Ahead;
+use crate::base::{Limit, Nanos};
 
 /// How long a call waits that finds no tokens while the ledger is being asked.
 const SOON: Duration = Duration::from_millis(20);
@@ -27,6 +27,8 @@ pub struct Lease {
     low: AtomicI64,
     /// Tokens that were asked for and not there, since the keeper looked.
     missed: AtomicU64,
+    /// Tokens that the ledger had left when it was asked last.
+    level: AtomicI64,
     /// When there are tokens again, as far as the ledger knows.
     ready: AtomicU64,
     /// Whether the keeper was told and has not looked yet.
@@ -42,6 +44,7 @@ impl Default for Lease {
             credit: AtomicI64::new(i64::MAX),
             low: AtomicI64::new(0),
             missed: AtomicU64::new(0),
+            level: AtomicI64::new(i64::MAX),
             ready: AtomicU64::new(0),
             noted: AtomicBool::new(false),
             share: Bucket::default(),
@@ -115,6 +118,12 @@ impl Lease {
     pub fn tokens(&self) -> i64 {
         self.tokens.load(Ordering::Relaxed)
     }
+
+    /// Tokens of the whole limit that are left, as far as is known here.
+    pub(super) fn known(&self, limit: Limit) -> u32 {
+        let level = self.level.load(Ordering::Relaxed).saturating_add(self.tokens());
+        u32::try_from(level.max(0)).unwrap_or(u32::MAX).min(limit.burst())
+    }
 }
 
 /// For the keeper, which is one.
@@ -144,7 +153,8 @@ impl Lease {
 
     /// What the ledger gave, debts that it took included, and whether it has more. Credit ends before the
     /// debt is paid: in the other order it would be there twice for a moment.
-    pub(super) fn fill(&self, tokens: i64, more: bool, ready: Nanos) {
+    pub(super) fn fill(&self, tokens: i64, level: i64, more: bool, ready: Nanos) {
+        self.level.store(level, Ordering::Relaxed);
         self.ready.store(ready.0, Ordering::Relaxed);
         if !more {
             self.credit.store(0, Ordering::Release);
@@ -202,9 +212,9 @@ mod tests {
         let lease = Lease::default();
         assert_eq!((taken(&lease, 5), lease.tokens()), (3, -3));
         assert!(lease.wants_keeper() && !lease.wants_keeper(), "the keeper is told once");
-        lease.fill(3, false, NOW);
+        lease.fill(3, -3, false, NOW);
         assert_eq!(taken(&lease, 5), 0, "nothing was there");
-        lease.fill(4, true, NOW);
+        lease.fill(4, 9, true, NOW);
         assert_eq!((taken(&lease, 20), lease.tokens()), (7, -3));
         lease.give_back(2);
         assert_eq!(taken(&lease, 5), 2);
@@ -213,7 +223,7 @@ mod tests {
     #[test]
     fn what_is_withdrawn_is_what_was_left() {
         let lease = Lease::default();
-        lease.fill(10, false, NOW);
+        lease.fill(10, 0, false, NOW);
         let (calls, drawn) = (AtomicI64::new(0), AtomicI64::new(0));
         std::thread::scope(|scope| {
             for _ in 0..3 {

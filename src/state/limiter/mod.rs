@@ -1,12 +1,15 @@
-//! Token buckets: a call takes from all that apply to it, or from none.
+//! Token buckets: a call takes from all that apply to it, or from none; and places for what is under way
+//! at once.
 //!
 //! Bounded, whatever clients send: a bucket belongs to a key and to a rule of the configuration, never
 //! to what a client spelt, and there is a most. Nothing here waits: the only lock is held to read, for
 //! as long as a few numbers take.
 
+mod concurrency;
 mod gcra;
 mod keeper;
 mod lease;
+mod left;
 mod place;
 mod sharing;
 #[cfg(test)]
@@ -18,9 +21,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use concurrency::{Counts, Crowded, Entering, Places, ServerCounts};
 pub use gcra::Bucket;
 pub use keeper::{Keeper, Note};
 pub use lease::Lease;
+pub use left::Left;
 pub use sharing::Sharing;
 pub use table::{BucketId, SHARDS};
 pub use tools::{ToolBucket, ToolBuckets};
@@ -33,13 +38,15 @@ use place::{Lack, Place};
 use sharing::Footing;
 use table::{Full, Table};
 
-/// All buckets of a process.
+/// All buckets and places of a process.
 pub struct Limiter {
     table: Table<BucketId, Bucket>,
     /// Leases of buckets of keys that replicas share.
     leases: Table<BucketId, Leased>,
     /// How the keeper of leases is told, where there is one.
     sharing: Option<Arc<Sharing>>,
+    /// Keys with something under way that is limited.
+    under_way: Table<KeyId, Arc<Counts>>,
     /// Calls that were refused for want of room.
     full: AtomicU64,
     /// Calls beyond a limit that is counted only.
@@ -111,12 +118,13 @@ const AGAIN: Duration = Duration::from_secs(1);
 type Held<'a> = (Which, Applied, Place<'a>);
 
 impl Limiter {
-    /// For at most so many buckets of keys, and as many leases.
+    /// For at most so many buckets of keys, as many leases, and as many keys with something under way.
     pub fn new(buckets: usize) -> Self {
         Self {
             table: Table::new(buckets),
             leases: Table::new(buckets),
             sharing: None,
+            under_way: Table::new(buckets),
             full: AtomicU64::new(0),
             warned: AtomicU64::new(0),
         }
@@ -143,26 +151,37 @@ impl Limiter {
     /// The same at a time.
     #[inline]
     pub fn take_at(&self, asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
+        let taken = self.with_places(asked, now, |held| self.take_all(held, asked, now));
+        taken.unwrap_or_else(|Full| {
+            self.full.fetch_add(1, Ordering::Relaxed);
+            Err(Exceeded { which: Which::Room, limit: None, wait: NO_ROOM })
+        })
+    }
+
+    /// Does something with all places that a call takes from.
+    #[inline]
+    fn with_places<T>(
+        &self,
+        asked: &Asked<'_>,
+        now: Nanos,
+        what: impl FnOnce(&[Option<Held<'_>>; 3]) -> T,
+    ) -> Result<T, Full> {
         let id = |applied: Option<Applied>, shared: bool| {
             let applied = applied.filter(|applied| applied.shared.is_some() == shared);
             applied.map(|applied| BucketId { key: asked.key, limit: applied.bucket })
         };
         let own = [id(asked.of_key, false), id(asked.of_pair, false)];
         let shared = [id(asked.of_key, true), id(asked.of_pair, true)];
-        let taken = self.table.with(&own, now, |[key, pair]| {
+        let done = self.table.with(&own, now, |[key, pair]| {
             self.leases.with(&shared, now, |[key_lease, pair_lease]| {
-                let held = [
+                what(&[
                     held(Which::Key, asked.of_key, key, key_lease, asked.key),
                     held(Which::KeyAndTool, asked.of_pair, pair, pair_lease, asked.key),
                     asked.of_tool.map(|(applied, bucket)| (Which::Tool, applied, bucket.place(&applied))),
-                ];
-                self.take_all(&held, asked, now)
+                ])
             })
         });
-        taken.and_then(|taken| taken).unwrap_or_else(|Full| {
-            self.full.fetch_add(1, Ordering::Relaxed);
-            Err(Exceeded { which: Which::Room, limit: None, wait: NO_ROOM })
-        })
+        done.and_then(|done| done)
     }
 
     /// Looks first and takes then, so that a call that one limit refuses costs the others nothing, not
@@ -215,11 +234,13 @@ impl Limiter {
         place.tell(applied, by, self.sharing.as_deref());
     }
 
-    /// Drops buckets that are full, a part of them at a time.
+    /// Drops what is as when it was made, buckets that are full and keys with nothing under way: a part
+    /// at a time.
     pub fn collect(&self) {
         let now = Tick::now().nanos();
         self.table.collect(now);
         self.leases.collect(now);
+        self.under_way.collect(now);
     }
 
     /// Buckets and leases of keys that there are.

@@ -72,6 +72,18 @@ impl Place<'_> {
         }
     }
 
+    /// Tokens that are left, and how long until it is full; of a lease what the ledger said last, and
+    /// what of it is here.
+    pub(super) fn left(&self, limit: Limit, now: Nanos) -> (u32, Duration) {
+        match self {
+            Self::Own(bucket) => (bucket.tokens(limit, now), bucket.full_in(now)),
+            Self::Shared(lease, ..) => {
+                let tokens = lease.known(limit);
+                (tokens, Duration::from_nanos(limit.time_of(limit.burst() - tokens)))
+            }
+        }
+    }
+
     /// A call did not find its tokens here.
     pub(super) fn miss(&self, by: Footing, weight: u32) {
         if let (Self::Shared(lease, ..), Footing::Ledger) = (self, by) {

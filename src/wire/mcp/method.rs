@@ -143,6 +143,12 @@ impl Method {
         )
     }
 
+    /// Whether its answer stays open for as long as the client likes.
+    #[inline]
+    pub fn stays_open(self) -> bool {
+        self == Self::SubscriptionsListen
+    }
+
     /// Whether this era's revisions define the method.
     #[inline]
     pub fn exists_in(self, era: Era) -> bool {

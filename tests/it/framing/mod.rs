@@ -11,6 +11,7 @@ mod http1_bodies;
 mod http1_cases;
 mod http2;
 mod leaks;
+mod places;
 mod refused;
 mod tools;
 mod upstreams;

@@ -152,7 +152,7 @@ fn at_once(script: &str, head: &str, body: &str) -> String {
         }
         "odd_headers" => whole(
             "200 OK",
-            "Set-Cookie: a=b\r\nServer: secret/1\r\nAccess-Control-Allow-Origin: *\r\nKeep-Alive: timeout=5\r\nMcp-Session-Id: stray\r\nX-Request-Id: r1\r\n",
+            "Set-Cookie: a=b\r\nServer: secret/1\r\nAccess-Control-Allow-Origin: *\r\nKeep-Alive: timeout=5\r\nMcp-Session-Id: stray\r\nRateLimit: \"theirs\";r=0;t=9\r\nX-Request-Id: r1\r\n",
             ANSWER,
         ),
         // As long as the request: it is the request.
