@@ -33,9 +33,10 @@ use world::decisions::{Decisions, KINDS, key};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Refusals that no request in memory can meet: nothing says them yet, Redis has to be away for it, or
-/// another request under way.
-const NOT_IN_MEMORY: [&str; 4] = ["draining", "limits_unavailable", "stale_registry", "concurrency_limited"];
+/// Refusals that no request in memory can meet: nothing says them yet, Redis has to be away for it,
+/// another request under way, or an address has to have failed more often than any that is measured.
+const NOT_IN_MEMORY: [&str; 5] =
+    ["draining", "limits_unavailable", "stale_registry", "concurrency_limited", "address_limited"];
 
 fn main() {
     let world = World::new();

@@ -29,7 +29,7 @@ use tollgate::control::Publisher;
 use tollgate::gateway::serve;
 use tollgate::telemetry::Metrics;
 
-use world::{BODY, Reaction, Sent, at_once, keys, publisher, raw, to_its_end, upstream, worker_of};
+use world::{BODY, FROM, Reaction, Sent, at_once, keys, publisher, raw, to_its_end, upstream, worker_of};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -115,7 +115,7 @@ fn work(
         barrier.wait();
         let begun = Instant::now();
         for (head, body) in arrived {
-            black_box(to_its_end(at_once(serve(&worker, head, body))));
+            black_box(to_its_end(at_once(serve(&worker, FROM, head, body))));
         }
         took += begun.elapsed();
     }

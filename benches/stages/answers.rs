@@ -12,7 +12,7 @@ use tollgate::wire::jsonrpc::{ErrorBody, error_body};
 
 use crate::world::naive::state as naive;
 use crate::world::upstream::events;
-use crate::world::{BODY, Pieces, Reaction, Sent, at_once, each_piece, to_its_end, worker};
+use crate::world::{BODY, FROM, Pieces, Reaction, Sent, at_once, each_piece, to_its_end, worker};
 
 /// Events of one stream.
 const EVENTS: usize = 100;
@@ -24,7 +24,7 @@ fn stream(c: &mut Criterion) {
     let begun = || {
         worker.upstream.give(Reaction::Answers(events(EVENTS).read()));
         let (head, body) = Sent::modern(&raw, BODY).request();
-        at_once(serve(&worker, head, body))
+        at_once(serve(&worker, FROM, head, body))
     };
     let mut pieces = Vec::new();
     each_piece(events(EVENTS).read().body, |piece| pieces.push(piece.clone()));

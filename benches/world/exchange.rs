@@ -10,7 +10,7 @@ use tollgate::gateway::{Unread, Worker, serve, turn_away};
 use tollgate::wire::http1::{AnswerLength, take_received, write_answer, write_chunk};
 
 use super::upstream::Stub;
-use super::{HEAD_BYTES, at_once, body_behind, each_piece};
+use super::{FROM, HEAD_BYTES, at_once, body_behind, each_piece};
 
 /// What `Date` says.
 const DATE: &[u8] = b"Tue, 01 Dec 2026 12:00:00 GMT";
@@ -24,7 +24,7 @@ pub fn exchange(worker: &Worker<Stub>, arrived: &[u8]) -> Vec<u8> {
     let (reply, last) = match take_received(&mut read, HEAD_BYTES) {
         Ok(Some(received)) => {
             let body = body_behind(received.length, &mut read);
-            (at_once(serve(worker, received.head, body)), !received.keep_alive)
+            (at_once(serve(worker, FROM, received.head, body)), !received.keep_alive)
         }
         Ok(None) => panic!("the head is not there whole"),
         Err(fault) => (turn_away(worker, Unread::Head(fault)), true),

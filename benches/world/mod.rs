@@ -13,6 +13,7 @@ pub mod naive;
 mod request;
 pub mod upstream;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -37,14 +38,19 @@ pub use keys::{entry, keys, raw, scopes, with_wrong_secret};
 pub use request::{BODY, HEAD_BYTES, LEGACY, Sent, body_behind, body_of_300, large_body};
 pub use upstream::{Pieces, Reaction, Stub};
 
+/// Where clients connect from.
+pub const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// Keys that a bench of the whole path has in its table.
 pub const KEYS: usize = 100_000;
 
 /// A server with one called tool and thirty others, and a second server.
 pub fn policy() -> Policy {
     let mut text = String::from(
+        // What is refused for want of a right key is refused as often as it is measured.
         r#"[listen]
 plaintext = "loopback"
+failed_keys = { rate = "1000000/s", burst = 1000000 }
 [[servers]]
 name = "crm"
 upstreams = ["http://127.0.0.1:9/mcp"]

@@ -163,7 +163,7 @@ fn limits(
     publisher: &Publisher,
     metrics: &Arc<Metrics>,
 ) -> std::io::Result<(Arc<Limiter>, Option<Leases>)> {
-    let limiter = Limiter::new(settings.bounds.buckets);
+    let limiter = Limiter::new(settings.bounds.buckets).with_addresses(settings.bounds.addresses);
     let Store::Redis(redis) = &settings.keys.registry.store else { return Ok((Arc::new(limiter), None)) };
     let (sharing, notes) = Sharing::new();
     let leases = Leases::start(LeaseParams {

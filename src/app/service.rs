@@ -2,6 +2,7 @@
 //! there is no room.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use http::Request;
@@ -28,23 +29,27 @@ pub(super) struct Serving {
 impl Service for Serving {
     type Body = ReplyBody<UpstreamBody>;
 
-    async fn http1(self: Rc<Self>, request: Result<(RequestHead, RequestBody), HeadFault>) -> Reply {
+    async fn http1(
+        self: Rc<Self>,
+        from: IpAddr,
+        request: Result<(RequestHead, RequestBody), HeadFault>,
+    ) -> Reply {
         match request {
             Ok(_) if !self.room => {
                 let mut reply = turn_away(&self.worker, Unread::NoRoom);
                 reply.own.insert(CONNECTION, HeaderValue::from_static("close"));
                 reply
             }
-            Ok((head, body)) => serve(&self.worker, head, body).await,
+            Ok((head, body)) => serve(&self.worker, from, head, body).await,
             Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
         }
     }
 
-    async fn http2(self: Rc<Self>, request: Request<Incoming>) -> Reply {
+    async fn http2(self: Rc<Self>, from: IpAddr, request: Request<Incoming>) -> Reply {
         let (head, mut body) = request.into_parts();
         let reply = match take_head(head) {
             _ if !self.room => turn_away(&self.worker, Unread::NoRoom),
-            Ok(head) => serve(&self.worker, head, &mut body).await,
+            Ok(head) => serve(&self.worker, from, head, &mut body).await,
             Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
         };
         http2::read_on(body);

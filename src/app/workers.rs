@@ -4,7 +4,7 @@
 //! A worker waits for nobody. When told to stop it takes no more connections, lets requests
 //! in flight finish within a limit, and ends.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,13 +20,15 @@ use super::memory::MemoryWatch;
 use super::service::{Connections, Place, Serving};
 use crate::base::Clock;
 use crate::base::bounds::ACCEPTED_AT_ONCE;
+use crate::base::network::unmapped;
 use crate::config::Bounds;
 use crate::gateway::{Pauses, RequestBounds, Shared, Worker};
-use crate::net::{ConnectionParams, DateCache, ReadScratch, TlsListener, serve_connection, task};
+use crate::net::{ConnectionParams, DateCache, Peer, ReadScratch, TlsListener, serve_connection, task};
+use crate::policy::Entrance;
 use crate::registry::Used;
 use crate::state::limiter::SHARDS;
 use crate::state::{Ceilings, Limiter, Load, SnapshotCell};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Shut};
 use crate::upstream::{Trust, Upstream, UpstreamParams};
 
 /// Time that requests in flight have to finish after a stop.
@@ -102,11 +104,13 @@ where
         }
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
                     accepted_now += 1;
-                    if let Some(place) = connections.enter() {
+                    if let Some(peer) = peer(&worker, address.ip())
+                        && let Some(place) = connections.enter()
+                    {
                         let service = Rc::clone(if place.room { &roomy } else { &full });
-                        accept(stream, place, service, &connection_params, &params);
+                        accept((stream, peer), place, service, &connection_params, &params);
                     }
                 }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -184,8 +188,21 @@ fn connection_params<Q>(number: usize, params: &WorkerParams<Q>) -> ConnectionPa
     }
 }
 
+/// Who connects from this address, by the configuration of this moment; `None` for who may not.
+fn peer(worker: &Worker<Upstream>, address: IpAddr) -> Option<Peer> {
+    let address = unmapped(address);
+    match worker.snapshot().policy.clients().source.entrance(address) {
+        Entrance::Open => Some(Peer::Client(address)),
+        Entrance::Announced => Some(Peer::Proxy(address)),
+        Entrance::Closed => {
+            worker.metrics.shut.add(worker.number, Shut::Stranger as usize);
+            None
+        }
+    }
+}
+
 fn accept<Q>(
-    stream: TcpStream,
+    connected: (TcpStream, Peer),
     place: Place,
     service: Rc<Serving>,
     connection: &Rc<ConnectionParams>,
@@ -196,7 +213,7 @@ fn accept<Q>(
     let (metrics, stop) = (Arc::clone(&params.metrics), params.stop.clone());
     task::spawn(async move {
         let _place = place;
-        serve_connection(stream, acceptor, &connection, &metrics, stop, service).await;
+        serve_connection(connected, acceptor, &connection, &metrics, stop, service).await;
     });
 }
 
@@ -208,6 +225,9 @@ fn tend(limiter: &Limiter, metrics: &Metrics) {
     (0..SHARDS_A_SECOND).for_each(|_| limiter.collect());
     metrics.limiter_buckets.store(limiter.len() as u64, Ordering::Relaxed);
     metrics.limiter_full.store(limiter.full(), Ordering::Relaxed);
+    let addresses = &limiter.addresses;
+    metrics.limiter_addresses.store(addresses.len() as u64, Ordering::Relaxed);
+    metrics.limiter_addresses_full.store(addresses.full(), Ordering::Relaxed);
     metrics.limits_warned.store(limiter.warned(), Ordering::Relaxed);
 }
 

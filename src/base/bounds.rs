@@ -134,3 +134,13 @@ pub const JOINED_BODY_BYTES: usize = 16 * 1024;
 
 /// Bytes that are read from an upstream at once.
 pub const READ_BYTES: usize = 16 * 1024;
+
+/// Networks of proxies that one configuration believes; more is a generated file gone wrong.
+pub const PROXIES: usize = 64;
+
+/// Bytes of a header of the PROXY protocol: 232 at most with its addresses, and what is told beside them,
+/// which nobody reads here; as much as nginx takes.
+pub const PROXY_HEADER_BYTES: usize = 4 * 1024;
+
+/// Addresses of an `X-Forwarded-For` that are looked at, from the nearest; chains have two or three.
+pub const FORWARDED_HOPS: usize = 32;

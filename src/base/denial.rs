@@ -57,6 +57,8 @@ pub enum Denial {
     RateLimited,
     /// More under way at once than a limit allows.
     ConcurrencyLimited,
+    /// More requests without a right key than an address may send.
+    AddressLimited,
     /// The gateway has as much to do as it may.
     Overloaded,
     /// The gateway is stopping.
@@ -258,6 +260,13 @@ pub static TABLE: [Row; COUNT] = [
         "too much is under way at once; send the request again when something of it has ended",
     ),
     soon(
+        Denial::AddressLimited,
+        429,
+        42902,
+        "address_limited",
+        "too many requests without a right API key came from this address; check the key, and try again after the time that is told",
+    ),
+    soon(
         Denial::Overloaded,
         503,
         50300,
@@ -316,7 +325,7 @@ static FALLBACK: Row =
     row(Denial::MalformedRequest, 400, 40000, "malformed_request", "the request is malformed");
 
 /// How many refusals there are; metric cells are laid out by it.
-pub const COUNT: usize = 34;
+pub const COUNT: usize = 35;
 
 impl Denial {
     /// The row that tells this refusal.
@@ -331,6 +340,14 @@ impl Denial {
     #[inline]
     pub fn index(self) -> usize {
         self as usize
+    }
+
+    /// Whether it is for want of a right key.
+    pub fn is_of_key(self) -> bool {
+        matches!(
+            self,
+            Self::MissingKey | Self::InvalidKey | Self::ExpiredKey | Self::RevokedKey | Self::ConflictingKeys
+        )
     }
 
     /// Whether the refusal came from the protocol's own rules rather than from a policy.
@@ -351,6 +368,14 @@ mod tests {
             assert_eq!(row.denial.row().reason, row.reason);
         }
         assert_eq!(Denial::VersionUnsupported.index() + 1, TABLE.len());
+    }
+
+    #[test]
+    fn every_401_is_for_want_of_a_right_key() {
+        let of_key: Vec<_> =
+            TABLE.iter().filter(|row| row.denial.is_of_key()).map(|row| row.status).collect();
+        assert_eq!(of_key, [401, 401, 401, 401, 400], "and more keys than one, which is 400");
+        assert_eq!(TABLE.iter().filter(|row| row.status == 401).count(), 4);
     }
 
     #[test]

@@ -80,3 +80,12 @@ pub const COST: u32 = 1;
 pub const BUCKETS: u32 = 1_000_000;
 /// Nobody is turned away for what happens to Redis, and what is allowed stays close to the limit.
 pub const WHEN_REDIS_IS_GONE: &str = "local-share";
+/// 3 MB at most: of as many networks as an office, a cloud or a small botnet comes from.
+pub const ADDRESSES: u32 = 65_536;
+/// Nobody's word is believed who was not named.
+pub const CLIENT_ADDRESS: &str = "connection";
+/// A client that retries every second, five times; a flood gets as little of a worker.
+pub const FAILED_KEYS_RATE: &str = "5/s";
+/// A dozen agents behind one address whose key has expired, each with the four requests with which an SDK
+/// tries both eras: all of them read why.
+pub const FAILED_KEYS_BURST: u32 = 50;

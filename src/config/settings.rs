@@ -14,7 +14,7 @@ use crate::base::Limit;
 use crate::base::lease::WhenGone;
 use crate::base::redis::RedisParams;
 use crate::base::secret::Secret;
-use crate::policy::{Concurrent, Scope};
+use crate::policy::{AddressSource, Concurrent, Scope};
 
 /// Everything.
 #[derive(Debug)]
@@ -108,6 +108,10 @@ pub struct ListenSettings {
     pub hosts: Vec<String>,
     /// Number of workers; at least 1.
     pub workers: usize,
+    /// Where a client's address is found.
+    pub client_address: AddressSource,
+    /// How many requests without a right key an address may send.
+    pub failed_keys: LimitSettings,
 }
 
 /// What is spoken on the listener.
@@ -192,6 +196,8 @@ pub struct Bounds {
     pub streams: usize,
     /// Buckets of limits that count keys one by one.
     pub buckets: usize,
+    /// Addresses that are counted one by one.
+    pub addresses: usize,
     /// Resident memory, in bytes.
     pub memory: usize,
     /// Time to connect to an upstream.

@@ -9,8 +9,8 @@ use crate::config::{LimitSettings, Per, RuleSettings, ServerSettings, Settings};
 use crate::policy::compiled::{Rule, RuleKind};
 use crate::policy::rules::{NameRules, UriRules};
 use crate::policy::{
-    Applied, Authority, Endpoint, Identity, KeyLimits, Plans, Policy, RuleId, RuleLimits, Server, ServerId,
-    SharedLimits,
+    Applied, Authority, Clients, Endpoint, Identity, KeyLimits, Plans, Policy, RuleId, RuleLimits, Server,
+    ServerId, SharedLimits,
 };
 use crate::telemetry::{Metrics, PolicyCells, ServerCells};
 use crate::wire::http1::Preamble;
@@ -26,7 +26,13 @@ pub fn compile(settings: &Settings) -> Policy {
     let plans = plans(settings);
     let named = shared(&plans, &servers, &rules);
     let shared = SharedLimits { when_gone: settings.when_gone, named };
-    Policy::new(servers, rules, hosts, plans, shared)
+    Policy::new(servers, rules, hosts, plans, shared).with_clients(clients(settings))
+}
+
+fn clients(settings: &Settings) -> Clients {
+    let LimitSettings { limit, enforced, .. } = settings.listen.failed_keys;
+    let failed_keys = Some(Applied::new(&["address", "failed_keys"], limit, enforced));
+    Clients { source: settings.listen.client_address.clone(), failed_keys }
 }
 
 fn plans(settings: &Settings) -> Plans {

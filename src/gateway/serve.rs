@@ -3,6 +3,7 @@
 //! Read this first. Every stage returns the proof that the next one needs, or a refusal; the
 //! books close when the context is dropped, whichever way the request went.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,8 +20,13 @@ use crate::upstream::Exchange;
 use crate::wire::fields::Fields;
 use crate::wire::head::{Reply, RequestHead};
 
-/// Serves one request: always an answer, whatever it is.
-pub async fn serve<B, X>(worker: &Worker<X>, head: RequestHead, body: B) -> Reply<ReplyBody<X::Body>>
+/// Serves one request over a connection of `from`: always an answer, whatever it is.
+pub async fn serve<B, X>(
+    worker: &Worker<X>,
+    from: IpAddr,
+    head: RequestHead,
+    body: B,
+) -> Reply<ReplyBody<X::Body>>
 where
     B: Body<Data = Bytes> + Unpin,
     X: Exchange,
@@ -28,7 +34,7 @@ where
     let snapshot = worker.snapshot();
     let mut context = Context::open(worker.number, &worker.metrics);
     let mut passed = Passed::default();
-    let mut reply = match pass(worker, &snapshot, &mut context, &head, body, &mut passed).await {
+    let mut reply = match pass(worker, &snapshot, &mut context, (from, &head), body, &mut passed).await {
         Ok(answer) => answer.into_reply(context),
         Err(refusal) => {
             context.denied(refusal.denial);
@@ -59,7 +65,7 @@ async fn pass<'s, B, X>(
     worker: &Worker<X>,
     snapshot: &'s Arc<Snapshot>,
     context: &mut Context<'s>,
-    head: &RequestHead,
+    (from, head): (IpAddr, &RequestHead),
     body: B,
     passed: &mut Passed,
 ) -> Result<reply::Answer<X::Body>, Refusal>
@@ -76,7 +82,10 @@ where
     if head.method == Method::OPTIONS {
         return Ok(reply::preflight(vetted.server(), &head.lines));
     }
-    let caller = stage::authenticate(vetted, &fields, &worker.clock)?;
+    let caller = stage::authenticate(vetted, &fields, &worker.clock).map_err(|refusal| {
+        let clients = snapshot.policy.clients();
+        stage::count_failure(&worker.limiter.addresses, clients, (from, &head.lines), refusal)
+    })?;
     worker.used.note(caller.id(), caller.seen(), caller.by_previous());
     let mut sent = Bytes::new();
     let intent = if head.method == Method::POST {

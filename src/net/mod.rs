@@ -9,12 +9,13 @@ pub mod http1;
 pub mod http2;
 pub mod listen;
 mod params;
+mod proxy;
 mod stop;
 pub mod task;
 pub mod tls;
 mod turns;
 
-pub use connection::{Service, serve_connection};
+pub use connection::{Peer, Service, serve_connection};
 pub use date::DateCache;
 pub use http1::RequestBody;
 pub use listen::{ListenFault, bind};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::address::Clients;
 use super::ids::{RuleId, ServerId};
 use super::limits::{KeyLimits, Plans, RuleLimits, SharedLimits};
 use super::scope::{Scope, ScopeSet};
@@ -59,6 +60,7 @@ pub struct Policy {
     hosts: Vec<Box<str>>,
     plans: Plans,
     shared: SharedLimits,
+    clients: Clients,
 }
 
 impl Policy {
@@ -72,12 +74,24 @@ impl Policy {
         shared: SharedLimits,
     ) -> Self {
         let paths = servers.iter().map(|s| (format!("/{}/mcp", s.name).into(), s.id)).collect();
-        Self { servers, rules, paths, hosts, plans, shared }
+        Self { servers, rules, paths, hosts, plans, shared, clients: Clients::default() }
     }
 
     /// Limits that replicas share.
     pub fn shared(&self) -> &SharedLimits {
         &self.shared
+    }
+
+    /// The same, with what is decided by a client's address.
+    #[must_use]
+    pub fn with_clients(self, clients: Clients) -> Self {
+        Self { clients, ..self }
+    }
+
+    /// What is decided by a client's address.
+    #[inline]
+    pub fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     /// The server at a request path.

@@ -4,6 +4,7 @@
 //! Pure functions over what they are given. It must never log, spawn, read the clock or do
 //! I/O, so that every decision can be simulated, explained and benched.
 
+pub mod address;
 pub mod authenticate;
 pub mod authorise;
 pub mod compiled;
@@ -15,6 +16,7 @@ pub mod rules;
 pub mod scope;
 pub mod server;
 
+pub use address::{AddressSource, Clients, Entrance};
 pub use authenticate::{Verified, authenticate};
 pub use authorise::{Decision, Wanted, authorise};
 pub use compiled::Policy;

@@ -64,6 +64,29 @@ impl Protocol {
     }
 }
 
+/// Why a connection was closed before anything was said, where proxies announce their clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Shut {
+    /// It came from none of the proxies.
+    Stranger,
+    /// It did not begin, in time, with a header of the PROXY protocol, version 2.
+    Unannounced,
+}
+
+impl Shut {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [Self; 2] = [Self::Stranger, Self::Unannounced];
+
+    /// The metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Stranger => "stranger",
+            Self::Unannounced => "unannounced",
+        }
+    }
+}
+
 /// Counters of one worker, on cache lines of their own.
 #[repr(align(64))]
 #[derive(Debug)]
@@ -166,6 +189,8 @@ pub struct Metrics {
     pub unrouted: DenialCells,
     /// Open connections by protocol; a gauge.
     pub connections: Cells<2>,
+    /// Connections that were closed for want of a proxy's word, by reason.
+    pub shut: Cells<{ Shut::ALL.len() }>,
     /// Keys in the snapshot.
     pub keys: AtomicI64,
     /// Snapshots published.
@@ -182,7 +207,11 @@ pub struct Metrics {
     pub limiter_buckets: AtomicU64,
     /// Calls that were refused as the limiter had no room for a bucket.
     pub limiter_full: AtomicU64,
-    /// Calls beyond a limit that is counted only.
+    /// Addresses that the limiter holds a bucket of; a gauge.
+    pub limiter_addresses: AtomicU64,
+    /// Requests without a right key that were counted together for want of room.
+    pub limiter_addresses_full: AtomicU64,
+    /// Requests beyond a limit that is counted only.
     pub limits_warned: AtomicU64,
     /// Leases of limits that replicas share.
     pub leases: LeaseCells,
@@ -211,6 +240,7 @@ impl Metrics {
             labels: Mutex::default(),
             unrouted: Cells::new(workers),
             connections: Cells::new(workers),
+            shut: Cells::new(workers),
             keys: AtomicI64::new(0),
             swaps: AtomicU64::new(0),
             registry_seen_ms: AtomicU64::new(0),
@@ -219,6 +249,8 @@ impl Metrics {
             registry_unconfirmed: AtomicBool::new(false),
             limiter_buckets: AtomicU64::new(0),
             limiter_full: AtomicU64::new(0),
+            limiter_addresses: AtomicU64::new(0),
+            limiter_addresses_full: AtomicU64::new(0),
             limits_warned: AtomicU64::new(0),
             leases: LeaseCells::default(),
             used_dropped: AtomicU64::new(0),

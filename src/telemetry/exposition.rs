@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::cells::{Metrics, Protocol};
+use super::cells::{Metrics, Protocol, Shut};
 use crate::base::Clock;
 
 /// The page's media type.
@@ -50,6 +50,7 @@ impl Collector for Page {
             let open = ConstGauge::new(self.metrics.connections.sum(protocol as usize).cast_signed());
             open.encode(connections.encode_family(&[("protocol", protocol.label())])?)?;
         }
+        self.shut(&mut encoder)?;
         let m = &self.metrics;
         #[expect(clippy::cast_precision_loss, reason = "counts of keys are far below 2^52")]
         gauge(&mut encoder, "tollgate_keys", "Keys in the snapshot", m.keys.load(Ordering::Relaxed) as f64)?;
@@ -109,8 +110,25 @@ impl Page {
         gauge(encoder, "tollgate_limiter_buckets", "Buckets of keys that the limiter holds", buckets)?;
         let full = m.limiter_full.load(Ordering::Relaxed);
         counter(encoder, "tollgate_limiter_full", "Calls refused for want of room for a bucket", full)?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of buckets are far below 2^52")]
+        let addresses = m.limiter_addresses.load(Ordering::Relaxed) as f64;
+        gauge(encoder, "tollgate_limiter_addresses", "Addresses that the limiter counts", addresses)?;
+        let full = m.limiter_addresses_full.load(Ordering::Relaxed);
+        let help = "Requests without a right key that were counted together for want of room";
+        counter(encoder, "tollgate_limiter_addresses_full", help, full)?;
         let warned = m.limits_warned.load(Ordering::Relaxed);
-        counter(encoder, "tollgate_limits_warned", "Calls beyond a limit with warn_only", warned)
+        counter(encoder, "tollgate_limits_warned", "Requests beyond a limit with warn_only", warned)
+    }
+
+    fn shut(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Connections closed as no proxy of the configuration announced them";
+        let mut family =
+            encoder.encode_descriptor("tollgate_connections_shut", help, None, MetricType::Counter)?;
+        for why in Shut::ALL {
+            let count = ConstCounter::new(self.metrics.shut.sum(why as usize));
+            count.encode(family.encode_family(&[("reason", why.label())])?)?;
+        }
+        Ok(())
     }
 
     /// Where no limit is shared there is nothing to tell.

@@ -7,4 +7,4 @@ pub mod cells;
 pub mod exposition;
 pub mod log;
 
-pub use cells::{Cells, Metrics, Outcome, PolicyCells, Protocol, ServerCells};
+pub use cells::{Cells, Metrics, Outcome, PolicyCells, Protocol, ServerCells, Shut};

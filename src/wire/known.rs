@@ -40,6 +40,8 @@ pub enum Known {
     Etag,
     /// `Expect`
     Expect,
+    /// `X-Forwarded-For`
+    ForwardedFor,
     /// `Host`
     Host,
     /// `Last-Event-ID`
@@ -112,6 +114,7 @@ impl Known {
             (14, b"content-length") => Self::ContentLength,
             (14, b"mcp-session-id") => Self::SessionId,
             (15, b"accept-language") => Self::AcceptLanguage,
+            (15, b"x-forwarded-for") => Self::ForwardedFor,
             (16, b"content-encoding") => Self::ContentEncoding,
             (16, b"content-language") => Self::ContentLanguage,
             (17, b"transfer-encoding") => Self::TransferEncoding,
@@ -193,6 +196,7 @@ mod tests {
             "x-authorization",
             "apikey",
             "x-forwarded-authorization",
+            "x-forwarded-for",
             "x-auth-token",
             "x-amz-security-token",
             "set-cookie",

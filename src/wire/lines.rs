@@ -73,7 +73,7 @@ impl<'l> Line<'l> {
 impl Lines {
     /// All lines.
     #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = Line<'_>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Line<'_>> {
         self.spans.iter().map(|span| self.line(*span))
     }
 

@@ -13,4 +13,5 @@ pub mod jsonrpc;
 pub mod known;
 pub mod lines;
 pub mod mcp;
+pub mod proxy;
 pub mod sse;

@@ -15,7 +15,7 @@ use tollgate::state::limiter::Asked;
 use tollgate::wire::head::{Reply, RequestHead};
 
 use super::upstream::{Pieces, Reaction, Stub};
-use super::{at_once, entry, exchange, keys, publisher, raw, scopes, to_its_end, worker_of};
+use super::{FROM, at_once, entry, exchange, keys, publisher, raw, scopes, to_its_end, worker_of};
 use plan::{Arrives, Plan, plan};
 
 /// Every case.
@@ -202,8 +202,8 @@ impl World {
     fn answer(&self, ready: &mut Ready) -> Reply<ReplyBody<Pieces>> {
         let _clock = self.runtime.enter();
         match (&ready.plan.arrives, ready.request.take()) {
-            (Arrives::AtFull(_), Some((head, body))) => at_once(serve(&self.full, head, body)),
-            (_, Some((head, body))) => at_once(serve(&self.worker, head, body)),
+            (Arrives::AtFull(_), Some((head, body))) => at_once(serve(&self.full, FROM, head, body)),
+            (_, Some((head, body))) => at_once(serve(&self.worker, FROM, head, body)),
             (Arrives::Unread(why), None) => turn_away(&self.worker, *why),
             (_, None) => panic!("a request is missing"),
         }

@@ -122,9 +122,11 @@ fn write_secret(file: &Path) -> Done {
 
 fn config(transport: &str, upstream: SocketAddr, registry: &str) -> String {
     let mut text = format!(
+        // A flood of wrong keys is to cost all that wrong keys can cost.
         r#"[listen]
 address = "127.0.0.1:0"
 {transport}
+failed_keys = {{ rate = "1000000/s", burst = 1000000 }}
 [admin]
 address = "127.0.0.1:0"
 [log]

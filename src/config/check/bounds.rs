@@ -39,7 +39,8 @@ impl Check<'_> {
             connections: self.number("bounds.connections", raw.connections),
             requests: self.number("bounds.requests", raw.requests),
             streams: self.number("bounds.streams", raw.streams),
-            buckets: self.buckets(raw.buckets),
+            buckets: self.buckets("bounds.buckets", raw.buckets),
+            addresses: self.buckets("bounds.addresses", raw.addresses),
         };
         if bounds.bodies < bounds.body && self.faults.0.is_empty() {
             self.faults.add(
@@ -71,9 +72,9 @@ impl Check<'_> {
         }
     }
 
-    fn buckets(&mut self, count: u32) -> usize {
+    fn buckets(&mut self, path: &str, count: u32) -> usize {
         if !(1..=100_000_000).contains(&count) {
-            self.faults.add("bounds.buckets", count.to_string(), "a number from 1 to 100000000");
+            self.faults.add(path, count.to_string(), "a number from 1 to 100000000");
         }
         count as usize
     }

@@ -6,7 +6,7 @@ use super::Check;
 use crate::base::Limit;
 use crate::base::lease::{Ahead, WhenGone};
 use crate::config::fault::member;
-use crate::config::raw::{Limits, Plan, PlanLimit, Rule, RuleLimit};
+use crate::config::raw::{FailedKeys, Limits, Plan, PlanLimit, Rule, RuleLimit};
 use crate::config::settings::{KeySettings, LimitSettings, Per, PlanSettings, ServerSettings, Store};
 use crate::config::units;
 use crate::policy::Concurrent;
@@ -112,6 +112,11 @@ impl Check<'_> {
                 WhenGone::Refuse
             }
         }
+    }
+
+    /// How many requests without a right key an address may send.
+    pub(super) fn failed_keys(&mut self, raw: &FailedKeys) -> Option<LimitSettings> {
+        self.limit("listen.failed_keys", &raw.rate, raw.burst, raw.warn_only)
     }
 
     fn limit(&mut self, path: &str, rate: &str, burst: u32, warn_only: bool) -> Option<LimitSettings> {

@@ -1,11 +1,14 @@
-//! The listener: address, transport, hosts. Off loopback it is TLS or nothing.
+//! The listener: address, transport, hosts, and whom it believes about clients. Off loopback it is TLS or nothing.
 
 use std::net::SocketAddr;
 
 use super::Check;
+use crate::base::Network;
+use crate::base::bounds::PROXIES;
 use crate::config::raw::Listen;
 use crate::config::settings::{ListenSettings, Transport};
 use crate::config::tls;
+use crate::policy::AddressSource;
 
 impl Check<'_> {
     pub(super) fn listen(&mut self, raw: &Listen) -> Option<ListenSettings> {
@@ -16,7 +19,55 @@ impl Check<'_> {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             count => count as usize,
         };
-        Some(ListenSettings { address, transport: transport?, hosts, workers })
+        let client_address = self.client_address(raw);
+        let failed_keys = self.failed_keys(&raw.failed_keys)?;
+        Some(ListenSettings { address, transport: transport?, hosts, workers, client_address, failed_keys })
+    }
+
+    fn client_address(&mut self, raw: &Listen) -> AddressSource {
+        let proxies = self.proxies(&raw.proxies);
+        let (none, told) = (raw.proxies.is_empty(), self.faults.touches("listen.proxies"));
+        match raw.client_address.as_str() {
+            "proxy_protocol" | "x-forwarded-for" if none && !told => {
+                self.faults.add(
+                    "listen.proxies",
+                    format!("none, while client_address = {:?} believes proxies", raw.client_address),
+                    "the addresses of the proxies, e.g. [\"10.0.0.7\"]; no client may be in them",
+                );
+                AddressSource::Connection
+            }
+            "proxy_protocol" => AddressSource::ProxyProtocol(proxies),
+            "x-forwarded-for" => AddressSource::Forwarded(proxies),
+            _ => {
+                if !none && !self.faults.touches("listen.client_address") {
+                    self.faults.add(
+                        "listen.proxies",
+                        "proxies, while client_address = \"connection\" believes none",
+                        "no proxies, or client_address = \"proxy_protocol\" or \"x-forwarded-for\"",
+                    );
+                }
+                AddressSource::Connection
+            }
+        }
+    }
+
+    fn proxies(&mut self, raw: &[String]) -> Box<[Network]> {
+        if raw.len() > PROXIES {
+            let found = format!("{} networks", raw.len());
+            self.faults.add("listen.proxies", found, format!("at most {PROXIES}"));
+        }
+        let mut proxies = Vec::new();
+        for (index, text) in raw.iter().enumerate() {
+            match Network::parse(text) {
+                Some(network) => proxies.push(network),
+                None => self.faults.add(
+                    format!("listen.proxies[{index}]"),
+                    format!("the string {text:?}"),
+                    "an IP address, or a network without bits behind its prefix and smaller than all addresses, e.g. 10.0.0.7, 10.0.0.0/8, 2001:db8::/32",
+                ),
+            }
+        }
+        proxies.into()
     }
 
     fn transport(&mut self, raw: &Listen, address: SocketAddr) -> Option<Transport> {

@@ -1,7 +1,7 @@
-//! Limits as they are written, of plans and of rules.
+//! Limits as they are written, of plans, of rules, and of addresses.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::defaults;
 
@@ -58,6 +58,25 @@ pub(in crate::config) struct RuleLimit {
     pub(in crate::config) warn_only: bool,
     /// Count the calls on all replicas together, through the registry's Redis. A burst has to hold what comes in a tenth of a second then.
     pub(in crate::config) shared: bool,
+}
+
+// Serialised for the documents, which show its default.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct FailedKeys {
+    /// How many in a second, minute, hour or day: from 1/h to 1000000/s.
+    #[schemars(extend("format" = "rate"))]
+    pub(in crate::config) rate: String,
+    /// How many at once, from 1 to 1,000,000.
+    pub(in crate::config) burst: u32,
+    /// Count what exceeds the limit, and answer 401 all the same.
+    pub(in crate::config) warn_only: bool,
+}
+
+impl Default for FailedKeys {
+    fn default() -> Self {
+        Self { rate: defaults::FAILED_KEYS_RATE.into(), burst: defaults::FAILED_KEYS_BURST, warn_only: false }
+    }
 }
 
 impl Default for RuleLimit {

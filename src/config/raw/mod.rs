@@ -13,7 +13,7 @@ use super::defaults;
 mod limits;
 mod registry;
 
-pub(super) use limits::{Limits, Plan, PlanLimit, RuleLimit};
+pub(super) use limits::{FailedKeys, Limits, Plan, PlanLimit, RuleLimit};
 pub(super) use registry::{Pepper, Registry};
 
 /// Configuration of Tollgate, a gateway in front of MCP servers.
@@ -60,6 +60,14 @@ pub(super) struct Listen {
     /// Worker threads, each with its own listener and connections; 0 for one per core.
     #[schemars(range(min = 0, max = 1024))]
     pub(super) workers: u32,
+    /// Where a client's address is found: `connection`, or, behind proxies, `proxy_protocol` (version 2, before TLS; nobody else may connect) or `x-forwarded-for`.
+    #[schemars(extend("enum" = ["connection", "proxy_protocol", "x-forwarded-for"]))]
+    pub(super) client_address: String,
+    /// Addresses and networks of the proxies whose word about a client's address is believed; of no one else, so no client may be in them.
+    #[schemars(example = vec!["10.0.0.7", "2001:db8:1::/64"])]
+    pub(super) proxies: Vec<String>,
+    /// How many requests without a right key each address may send (of IPv6 each /64); beyond it they are answered 429 instead of 401. A right key always passes.
+    pub(super) failed_keys: FailedKeys,
 }
 
 #[derive(Deserialize, JsonSchema, Default)]
@@ -87,7 +95,7 @@ pub(super) struct RawBounds {
     /// Largest request body. The official SDKs accept 4 MiB; less breaks calls that servers accept.
     #[schemars(extend("format" = "size"))]
     pub(super) body: String,
-    /// Time for a TLS handshake.
+    /// Time for a TLS handshake, and before it for the header of a proxy.
     #[schemars(extend("format" = "duration"))]
     pub(super) handshake: String,
     /// Time for the head of a request.
@@ -147,6 +155,9 @@ pub(super) struct RawBounds {
     /// Buckets of limits that count keys one by one, and beside them as many keys that have something under way under a limit of that; some 60 bytes each. A bucket that is full again is dropped, as is a key that has nothing under way, and calls that would need one more are refused.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) buckets: u32,
+    /// Addresses that are counted one by one for `listen.failed_keys`; some 40 bytes each. One that has been within its limit for long enough is dropped; those that find no room are counted together.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub(super) addresses: u32,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -277,6 +288,9 @@ impl Default for Listen {
             plaintext: None,
             hosts: Vec::new(),
             workers: defaults::WORKERS,
+            client_address: defaults::CLIENT_ADDRESS.into(),
+            proxies: Vec::new(),
+            failed_keys: FailedKeys::default(),
         }
     }
 }
@@ -311,6 +325,7 @@ impl Default for RawBounds {
             requests: defaults::REQUESTS,
             streams: defaults::STREAMS,
             buckets: defaults::BUCKETS,
+            addresses: defaults::ADDRESSES,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! to what a client spelt, and there is a most. Nothing here waits: the only lock is held to read, for
 //! as long as a few numbers take.
 
+mod addresses;
 mod concurrency;
 mod gcra;
 mod keeper;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use addresses::Addresses;
 pub use concurrency::{Counts, Crowded, Entering, Places, ServerCounts};
 pub use gcra::Bucket;
 pub use keeper::{Keeper, Note};
@@ -51,6 +53,8 @@ pub struct Limiter {
     full: AtomicU64,
     /// Calls beyond a limit that is counted only.
     warned: AtomicU64,
+    /// Buckets of addresses.
+    pub addresses: Addresses,
 }
 
 /// The limits that apply to one call.
@@ -125,9 +129,16 @@ impl Limiter {
             leases: Table::new(buckets),
             sharing: None,
             under_way: Table::new(buckets),
+            addresses: Addresses::new(0),
             full: AtomicU64::new(0),
             warned: AtomicU64::new(0),
         }
+    }
+
+    /// The same, for at most so many buckets of addresses.
+    #[must_use]
+    pub fn with_addresses(self, most: usize) -> Self {
+        Self { addresses: Addresses::new(most), ..self }
     }
 
     /// The same, with limits that replicas share.
@@ -241,6 +252,7 @@ impl Limiter {
         self.table.collect(now);
         self.leases.collect(now);
         self.under_way.collect(now);
+        self.addresses.collect(now);
     }
 
     /// Buckets and leases of keys that there are.
@@ -258,9 +270,9 @@ impl Limiter {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// Calls beyond a limit that is counted only.
+    /// Requests beyond a limit that is counted only.
     pub fn warned(&self) -> u64 {
-        self.warned.load(Ordering::Relaxed)
+        self.warned.load(Ordering::Relaxed) + self.addresses.warned()
     }
 }
 

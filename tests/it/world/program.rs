@@ -63,6 +63,8 @@ impl World {
 address = "127.0.0.1:0"
 plaintext = "loopback"
 workers = 1
+# Tests come without a right key more often than anybody.
+failed_keys = {{ rate = "1000000/s", burst = 1000000 }}
 [admin]
 address = "127.0.0.1:0"
 [log]
