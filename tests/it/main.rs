@@ -12,6 +12,7 @@
 #![expect(clippy::disallowed_methods, reason = "threads of a test sleep; no worker is among them")]
 #![expect(clippy::too_many_lines, reason = "a table of cases is read whole")]
 
+mod addresses;
 mod admin;
 mod bounds;
 mod browsers;

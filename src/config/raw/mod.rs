@@ -155,7 +155,7 @@ pub(super) struct RawBounds {
     /// Buckets of limits that count keys one by one, and beside them as many keys that have something under way under a limit of that; some 60 bytes each. A bucket that is full again is dropped, as is a key that has nothing under way, and calls that would need one more are refused.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) buckets: u32,
-    /// Addresses that are counted one by one for `listen.failed_keys`; some 40 bytes each. One that has been within its limit for long enough is dropped; those that find no room are counted together.
+    /// Addresses that are counted one by one for `listen.failed_keys`; some 50 bytes each. One that has been within its limit for long enough is dropped; those that find no room are counted together.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) addresses: u32,
 }

@@ -120,6 +120,37 @@ pub(super) fn buckets() {
     assert_eq!(connection.call(refused[0], "crm.read_x").status, 200);
 }
 
+/// More addresses than there is room for: those beyond it share one bucket, and a right key passes.
+pub(super) fn addresses() {
+    let world = World::new("[bounds]\naddresses = 1\n", "");
+    let limit = "failed_keys = { rate = \"1/h\", burst = 2 }\nclient_address = \"x-forwarded-for\"\nproxies = [\"127.0.0.1\"]";
+    world.edit("failed_keys = { rate = \"1000000/s\", burst = 1000000 }", limit);
+    let (key, _) = world.issue(&["crm:read"]);
+    let gateway = world.serve();
+    let mut connection = gateway.connect();
+    let mut ask = |number: u32, key: &str| {
+        let from = ("X-Forwarded-For", std::net::Ipv4Addr::from(number).to_string());
+        let headers = [call_headers("crm.read_x"), vec![from, ("X-API-Key", key.to_owned())]].concat();
+        connection.request("POST", "/crm/mcp", &headers, &call("crm.read_x"))
+    };
+    // Each of 256 shards has room for eight.
+    let (most, offered) = (2_048, 6_000);
+    let statuses: Vec<u16> = (0..offered).map(|number| ask(number, "wrong").status).collect();
+    let limited = statuses.iter().filter(|status| **status == 429).count();
+    assert!(
+        statuses.iter().all(|status| [401, 429].contains(status)) && limited >= offered as usize - most - 2
+    );
+    // What has no bucket of its own shares the two of the one for all others.
+    let alone = offered as usize - limited - 2;
+    for line in [
+        format!("tollgate_limiter_addresses {alone}.0\n"),
+        format!("tollgate_limiter_addresses_full_total {}\n", limited + 2),
+    ] {
+        until(&line, || crate::admin::get(&gateway, "/metrics").text().contains(&line));
+    }
+    assert_eq!(ask(offered, &key).status, 200);
+}
+
 /// Where the system allows fewer open files than there may be connections, a flood of them meets
 /// a ceiling all the same, and calls still find their way to the upstream.
 #[test]

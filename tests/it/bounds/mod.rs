@@ -40,6 +40,7 @@ table! {
     requests: ceilings::requests,
     streams: ceilings::streams,
     buckets: ceilings::buckets,
+    addresses: ceilings::addresses,
 }
 
 #[test]

@@ -29,7 +29,12 @@ pub struct Client {
 impl Client {
     /// A connection with the preface and empty settings sent.
     pub fn open(trusting: &Trusting, address: SocketAddr, patience: Duration) -> io::Result<Self> {
-        let mut client = Self { stream: trusting.connect(address, true, patience)? };
+        Self::over(trusting.connect(address, true, patience)?)
+    }
+
+    /// The same over a stream that is there.
+    pub fn over(stream: Secure) -> io::Result<Self> {
+        let mut client = Self { stream };
         client.stream.write_all(PREFACE)?;
         client.settings(&[])?;
         Ok(client)

@@ -14,7 +14,7 @@ mod wire;
 
 pub use fleet::Fleet;
 pub use places::documented_rights;
-pub use server::{Server, params};
+pub use server::{Server, free_port, params};
 
 #[test]
 fn many_keys_load_soon_and_their_changes_go_unnoticed() {

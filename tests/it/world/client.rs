@@ -1,10 +1,11 @@
 //! A client that sends exactly the bytes it is told, and reads one answer at a time.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 /// One answer.
 #[derive(Debug)]
@@ -41,7 +42,15 @@ pub struct Connection {
 
 impl Connection {
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap(), address)
+    }
+
+    /// One from this address of the machine.
+    pub fn open_from(from: &str, address: SocketAddr) -> Self {
+        Self::over(connect_from(from, address).unwrap(), address)
+    }
+
+    fn over(stream: TcpStream, address: SocketAddr) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream: BufReader::new(stream), host: address.to_string() }
@@ -155,6 +164,15 @@ impl Connection {
         let mut byte = [0];
         matches!(self.stream.read(&mut byte), Ok(0) | Err(_))
     }
+}
+
+/// Connects from one of the addresses that this machine has: on loopback, all of 127.0.0.0/8.
+pub fn connect_from(from: &str, address: SocketAddr) -> std::io::Result<TcpStream> {
+    let from: IpAddr = from.parse().unwrap();
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    socket.connect(&address.into())?;
+    Ok(socket.into())
 }
 
 /// A whole modern call of a tool.

@@ -9,7 +9,7 @@ mod secure;
 mod upstream;
 
 pub use answers::ANSWER;
-pub use client::{Answer, Connection, call_bytes, header_lines};
+pub use client::{Answer, Connection, call_bytes, connect_from, header_lines};
 pub use program::{Gateway, Ran, World, program, tollgate};
 pub use resident::MIB;
 pub use secure::{Secure, Trusting};

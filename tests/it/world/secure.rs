@@ -62,7 +62,11 @@ fn client(certificate: &CertificateDer<'static>, protocol: &[u8]) -> Arc<ClientC
 impl Trusting {
     /// A connection whose handshake is done; reads and writes wait for at most `patience`.
     pub fn connect(&self, address: SocketAddr, h2: bool, patience: Duration) -> io::Result<Secure> {
-        let stream = TcpStream::connect(address)?;
+        self.over(TcpStream::connect(address)?, h2, patience)
+    }
+
+    /// The same over a connection that is there.
+    pub fn over(&self, stream: TcpStream, h2: bool, patience: Duration) -> io::Result<Secure> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
