@@ -24,12 +24,32 @@ pub struct Limit {
 const MOST_PER_SECOND: u64 = 1_000_000;
 const MOST_BURST: u32 = 1_000_000;
 const SECOND: u128 = 1_000_000_000;
+const NANOS: u64 = 1_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
+/// The times of a rate, by the letters they are written with, in seconds.
+const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 /// A bucket that fills in less has to be told the time more exactly than the kernel's note of it does:
 /// ten milliseconds of what comes would be more than a tenth of what it holds.
 const FINE: u64 = 100_000_000;
 
+/// Why a rate and a burst make no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitFault {
+    /// The rate is no number in a time.
+    #[error("a rate is a number in a time, e.g. 100/s, 30/m, 5/h, 24/d")]
+    Rate,
+    /// It is one, and nobody can keep it.
+    #[error("a rate is from 1/h to 1000000/s, and a burst from 1 to 1000000")]
+    Range,
+}
+
 impl Limit {
+    /// Reads a rate such as `100/s`, `30/m`, `5/h`, `24/d`, beside how many tokens a bucket holds.
+    pub fn parse(rate: &str, burst: u32) -> Result<Self, LimitFault> {
+        let (tokens, time) = read_rate(rate).ok_or(LimitFault::Rate)?;
+        Self::new(tokens, time, burst).ok_or(LimitFault::Range)
+    }
+
     /// So many tokens in a time, and a bucket that holds `burst`. `None` for a rate of none, above a
     /// million a second or below one an hour, and for a burst of none or above a million. The interval
     /// is rounded up, so that a limit is never exceeded: by a nanosecond at most.
@@ -40,6 +60,26 @@ impl Limit {
         let slow_enough = u128::from(tokens) * SECOND <= u128::from(MOST_PER_SECOND) * u128::from(time);
         let legal = slow_enough && interval <= HOUR && (1..=MOST_BURST).contains(&burst);
         legal.then(|| Self { interval, whole: interval * u64::from(burst) })
+    }
+
+    /// The rate as it is written: in the shortest time of which it is a whole number, e.g. `1/s` for
+    /// what was written as `60/m`.
+    pub fn rate(self) -> String {
+        let written = UNITS.iter().find_map(|(unit, seconds)| {
+            let time = Duration::from_secs(*seconds);
+            let tokens = u32::try_from(seconds * NANOS / self.interval).ok()?;
+            // The interval was rounded up, so that a token more may come to the same.
+            [tokens, tokens.checked_add(1)?].into_iter().find_map(|tokens| {
+                let same = Self::new(tokens, time, 1)?.interval == self.interval;
+                same.then(|| format!("{tokens}/{unit}"))
+            })
+        });
+        written.unwrap_or_else(|| format!("1/{:?}", Duration::from_nanos(self.interval)))
+    }
+
+    /// Whether its tokens come more slowly than another's.
+    pub fn is_slower_than(self, other: Self) -> bool {
+        self.interval > other.interval
     }
 
     /// How many tokens a full bucket holds.
@@ -94,9 +134,19 @@ impl Limit {
     }
 }
 
+/// Reads `100/s`: how many in what time.
+fn read_rate(text: &str) -> Option<(u32, Duration)> {
+    let (tokens, unit) = text.split_once('/')?;
+    let (_, seconds) = UNITS.iter().find(|(known, _)| *known == unit)?;
+    // `parse` would take a sign.
+    let digits = !tokens.is_empty() && tokens.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| Some((tokens.parse().ok()?, Duration::from_secs(*seconds))))?
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Limit;
+    use super::{Limit, LimitFault, read_rate};
+    use proptest::prelude::{prop_assert_eq, proptest};
     use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -115,5 +165,42 @@ mod tests {
             Limit::new(1_000_000, SECOND, 1_000_000).is_some()
                 && Limit::new(1, SECOND * 3_600, 1_000_000).is_some()
         );
+    }
+
+    #[test]
+    fn rates_are_a_number_in_a_time() {
+        assert_eq!(read_rate("100/s"), Some((100, SECOND)));
+        assert_eq!(read_rate("24/d"), Some((24, SECOND * 86_400)));
+        for bad in ["100", "/s", "100/", "+1/s", "-1/s", "1.5/s", "1/sec", "1 /s", "99999999999/s"] {
+            assert_eq!(Limit::parse(bad, 1), Err(LimitFault::Rate), "{bad}");
+        }
+        assert_eq!(Limit::parse("1/d", 1), Err(LimitFault::Range));
+        assert_eq!(Limit::parse("1/s", 0), Err(LimitFault::Range));
+    }
+
+    #[test]
+    fn a_rate_is_told_as_it_is_written() {
+        for (written, told) in [
+            ("100/s", "100/s"),
+            ("3/s", "3/s"),
+            ("60/m", "1/s"),
+            ("7/m", "7/m"),
+            ("1/h", "1/h"),
+            ("25/d", "25/d"),
+            ("1000000/s", "1000000/s"),
+        ] {
+            assert_eq!(Limit::parse(written, 1).unwrap().rate(), told);
+        }
+    }
+
+    proptest! {
+        /// What is told is the same limit.
+        #[test]
+        fn what_is_told_is_read_again(tokens in 1_u32..1_000_000, unit in 0_usize..4) {
+            let written = format!("{tokens}/{}", ["s", "m", "h", "d"][unit]);
+            if let Ok(limit) = Limit::parse(&written, 5) {
+                prop_assert_eq!(Limit::parse(&limit.rate(), 5), Ok(limit));
+            }
+        }
     }
 }

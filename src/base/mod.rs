@@ -25,7 +25,7 @@ pub use clock::{Clock, UnixSeconds};
 pub use deadline::Deadline;
 pub use denial::Denial;
 pub use key::KeyId;
-pub use limit::{Limit, Nanos};
+pub use limit::{Limit, LimitFault, Nanos};
 pub use network::{Holder, Network};
 pub use sealing::SealingKey;
 pub use stream::Stream;

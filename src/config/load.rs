@@ -3,6 +3,7 @@
 //! The order: read, parse, override, expand, hold against the schema, check. Each step goes
 //! on with what the one before left sound.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use toml::Value;
@@ -26,6 +27,12 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Settings, Faults> 
 pub fn load_keys(file: &Path, environment: &Environment) -> Result<KeySettings, Faults> {
     let (raw, faults) = raw(&read(file)?, &file.display().to_string(), environment)?;
     check::check_keys(raw, folder_of(file), faults)
+}
+
+/// Loads of a configuration file where its gateway tells how it is.
+pub fn load_admin(file: &Path, environment: &Environment) -> Result<SocketAddr, Faults> {
+    let (raw, faults) = raw(&read(file)?, &file.display().to_string(), environment)?;
+    check::check_admin(&raw, folder_of(file), faults)
 }
 
 /// Loads a configuration from its text; `name` stands for the file in faults, `folder` is

@@ -20,9 +20,9 @@ pub mod units;
 pub use document::{json_schema, toml_document};
 pub use environment::Environment;
 pub use fault::{Fault, Faults};
-pub use load::{load, load_keys, load_text};
+pub use load::{load, load_admin, load_keys, load_text};
 pub use settings::{
-    Bounds, KeySettings, LimitSettings, ListenSettings, LogFormat, Per, PlanSettings, RedisSettings,
+    Bounds, Costly, KeySettings, LimitSettings, ListenSettings, LogFormat, Per, PlanSettings, RedisSettings,
     RegistrySettings, RuleSettings, ServerSettings, Settings, Store, Transport, UpstreamUrl,
 };
 pub use tls::{CertificateChain, read_authorities, read_certificate};

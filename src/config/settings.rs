@@ -53,6 +53,21 @@ pub struct KeySettings {
     pub scopes: Option<BTreeSet<Scope>>,
     /// Plans by name.
     pub plans: BTreeMap<String, PlanSettings>,
+    /// Rules whose calls cost more than one token, the dearest first.
+    pub costly: Vec<Costly>,
+}
+
+/// A rule whose calls cost more than one token.
+#[derive(Debug, Clone)]
+pub struct Costly {
+    /// The server's name.
+    pub server: String,
+    /// Name, pattern or URI.
+    pub rule: String,
+    /// All of these are needed.
+    pub scopes: Vec<Scope>,
+    /// What a call costs, in tokens.
+    pub cost: u32,
 }
 
 /// A plan: how often each of its keys may do what.

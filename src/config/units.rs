@@ -25,34 +25,10 @@ pub fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// Reads `100/s`, `30/m`, `5/h`, `24/d`: how many in what time.
-pub fn rate(text: &str) -> Option<(u32, Duration)> {
-    let (tokens, unit) = text.split_once('/')?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    // `parse` would take a sign.
-    let digits = !tokens.is_empty() && tokens.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| Some((tokens.parse().ok()?, Duration::from_secs(seconds))))?
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{duration, rate, size};
+    use super::{duration, size};
     use std::time::Duration;
-
-    #[test]
-    fn rates_are_a_number_in_a_time() {
-        assert_eq!(rate("100/s"), Some((100, Duration::from_secs(1))));
-        assert_eq!(rate("24/d"), Some((24, Duration::from_secs(86_400))));
-        for bad in ["100", "/s", "100/", "+1/s", "-1/s", "1.5/s", "1/sec", "1 /s", "99999999999/s"] {
-            assert_eq!(rate(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn units_are_needed() {

@@ -3,13 +3,29 @@
 use std::collections::BTreeMap;
 
 use super::Check;
-use crate::base::Limit;
 use crate::base::lease::{Ahead, WhenGone};
+use crate::base::{Limit, LimitFault};
 use crate::config::fault::member;
-use crate::config::raw::{FailedKeys, Limits, Plan, PlanLimit, Rule, RuleLimit};
-use crate::config::settings::{KeySettings, LimitSettings, Per, PlanSettings, ServerSettings, Store};
-use crate::config::units;
-use crate::policy::Concurrent;
+use crate::config::raw::{FailedKeys, Limits, Plan, PlanLimit, Rule, RuleLimit, Server};
+use crate::config::settings::{Costly, KeySettings, LimitSettings, Per, PlanSettings, ServerSettings, Store};
+use crate::policy::{Concurrent, Scope};
+
+/// Rules whose calls cost more than one token, the dearest first; one with a fault is left out.
+pub(super) fn costly(servers: &[Server]) -> Vec<Costly> {
+    let rules = servers.iter().flat_map(|server| {
+        [&server.tools, &server.prompts, &server.resources]
+            .into_iter()
+            .flatten()
+            .map(move |rule| (server, rule))
+    });
+    let costly = rules.filter(|(_, (_, rule))| rule.cost > 1).filter_map(|(server, (text, rule))| {
+        let scopes = rule.scopes.iter().map(|scope| Scope::parse(scope)).collect::<Result<_, _>>().ok()?;
+        Some(Costly { server: server.name.clone(), rule: text.clone(), scopes, cost: rule.cost })
+    });
+    let mut costly: Vec<Costly> = costly.collect();
+    costly.sort_by_key(|rule| std::cmp::Reverse(rule.cost));
+    costly
+}
 
 impl Check<'_> {
     pub(super) fn plan(&mut self, path: &str, raw: Plan) -> PlanSettings {
@@ -120,22 +136,25 @@ impl Check<'_> {
     }
 
     fn limit(&mut self, path: &str, rate: &str, burst: u32, warn_only: bool) -> Option<LimitSettings> {
-        let Some((tokens, time)) = units::rate(rate) else {
-            if !self.faults.touches(&format!("{path}.rate")) {
-                let found = format!("the string {rate:?}");
-                self.faults.add(
-                    format!("{path}.rate"),
-                    found,
-                    "a number in a time, e.g. 100/s, 30/m, 5/h, 24/d",
-                );
+        let limit = match Limit::parse(rate, burst) {
+            Ok(limit) => Some(limit),
+            Err(LimitFault::Rate) => {
+                if !self.faults.touches(&format!("{path}.rate")) {
+                    let found = format!("the string {rate:?}");
+                    self.faults.add(
+                        format!("{path}.rate"),
+                        found,
+                        "a number in a time, e.g. 100/s, 30/m, 5/h, 24/d",
+                    );
+                }
+                None
             }
-            return None;
+            Err(LimitFault::Range) => {
+                let found = format!("{rate} with a burst of {burst}");
+                self.faults.add(path, found, "from 1/h to 1000000/s, and a burst from 1 to 1000000");
+                None
+            }
         };
-        let limit = Limit::new(tokens, time, burst);
-        if limit.is_none() {
-            let found = format!("{rate} with a burst of {burst}");
-            self.faults.add(path, found, "from 1/h to 1000000/s, and a burst from 1 to 1000000");
-        }
         limit.map(|limit| LimitSettings { limit, enforced: !warn_only, shared: false })
     }
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fault::Faults;
-use super::raw::{Keys, Plan, Raw, Registry};
+use super::raw::{Keys, Plan, Raw, Registry, Server};
 use super::settings::{KeySettings, LogFormat, PlanSettings, Settings};
 use super::{fault::member, units};
 use crate::policy::Scope;
@@ -31,7 +31,7 @@ pub(super) fn check(raw: Raw, folder: &Path, faults: Faults) -> Result<Settings,
     let bounds = check.bounds(&raw.bounds);
     let when_gone = check.when_gone(&raw.limits);
     let (servers, log_level) = (raw.servers, raw.log.level);
-    let keys = check.keys(&raw.registry, raw.keys, &raw.scopes, raw.plans);
+    let keys = check.keys(&raw.registry, raw.keys, &raw.scopes, raw.plans, &servers);
     let servers = check.servers(&servers, keys.scopes.as_ref());
     check.costs(&keys.plans, &servers);
     check.shares(&keys, &servers);
@@ -57,8 +57,16 @@ pub(super) fn check_keys(raw: Raw, folder: &Path, faults: Faults) -> Result<KeyS
     check.faults.0.retain(|fault| {
         ["registry", "keys", "scopes", "plans", "TOLLGATE_"].iter().any(|part| fault.path.starts_with(part))
     });
-    let keys = check.keys(&raw.registry, raw.keys, &raw.scopes, raw.plans);
+    let keys = check.keys(&raw.registry, raw.keys, &raw.scopes, raw.plans, &raw.servers);
     if check.faults.0.is_empty() { Ok(keys) } else { Err(check.faults) }
+}
+
+/// Checks the admin listener alone.
+pub(super) fn check_admin(raw: &Raw, folder: &Path, faults: Faults) -> Result<SocketAddr, Faults> {
+    let mut check = Check { folder, faults, files: Vec::new() };
+    check.faults.0.retain(|fault| ["admin", "TOLLGATE_"].iter().any(|part| fault.path.starts_with(part)));
+    let admin = check.admin(&raw.admin.address);
+    if check.faults.0.is_empty() { Ok(admin) } else { Err(check.faults) }
 }
 
 struct Check<'a> {
@@ -74,6 +82,7 @@ impl Check<'_> {
         keys: Keys,
         scopes: &BTreeMap<String, String>,
         plans: BTreeMap<String, Plan>,
+        servers: &[Server],
     ) -> KeySettings {
         let year = Duration::from_secs(366 * 86_400);
         let plan = |(name, plan)| (String::clone(&name), self.plan(&member("plans", &name), plan));
@@ -85,6 +94,7 @@ impl Check<'_> {
             default_plan: keys.default_plan,
             scopes: self.scopes(scopes),
             plans,
+            costly: limits::costly(servers),
         }
     }
 
