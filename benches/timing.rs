@@ -103,6 +103,7 @@ fn keys(hasher: &Hasher) -> Vec<Change> {
         previous: None,
         scopes: ScopeSet::new(Vec::new()),
         plan: None,
+        limits: None,
         status: Status::Active,
         expires: UnixSeconds::NEVER,
         owner: None,

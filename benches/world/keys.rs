@@ -61,6 +61,7 @@ pub fn entry(raw: &str, scopes: &[String]) -> KeyEntry {
         previous: None,
         scopes: ScopeSet::new(patterns),
         plan: None,
+        limits: None,
         status: Status::Active,
         expires: UnixSeconds::NEVER,
         owner: None,

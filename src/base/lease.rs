@@ -22,7 +22,7 @@ const AHEAD: u64 = 100_000_000;
 const CREDIT: u32 = 5;
 
 /// How many tokens one replica may be ahead of the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ahead {
     /// What the dearest call takes.
     pub dearest: u32,
@@ -38,7 +38,8 @@ impl Ahead {
         let dearest = dearest.max(1);
         let comes = u32::try_from(AHEAD.div_ceil(limit.interval())).unwrap_or(u32::MAX);
         let most = comes.max(dearest.saturating_mul(2));
-        let credit = dearest.max(most / CREDIT);
+        // A bucket that holds less could never say that there is so much.
+        let credit = dearest.max(most / CREDIT).min(limit.burst());
         Self { dearest, credit, lease: most - credit }
     }
 

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::KeyId;
 use crate::config::units;
+use crate::registry::{LimitName, OwnLimit};
 
 /// Tollgate: the gateway in front of MCP servers. It checks API keys and scopes on every
 /// call, and streams the answer.
@@ -86,7 +87,7 @@ pub enum KeyCommand {
         /// The key's id: what stands before the dot of the key
         id: KeyId,
     },
-    /// Change a key's scopes, plan, end, owner or name
+    /// Change a key's scopes, plan, limits, end, owner or name
     Set(SetArguments),
     /// Give a key a new secret and print it, once; the old one works on for the overlap
     Rotate {
@@ -148,6 +149,15 @@ pub enum EnvArgument {
     Test,
 }
 
+/// A limit of a key's own, or none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LimitArgument {
+    /// None of any name.
+    None,
+    /// One of this name, or none.
+    Of(LimitName, Option<OwnLimit>),
+}
+
 /// `key issue`
 #[derive(Args)]
 pub struct IssueArguments {
@@ -160,6 +170,10 @@ pub struct IssueArguments {
     /// The plan whose limits it has
     #[arg(long)]
     pub plan: Option<String>,
+    /// A limit of its own instead of the plan's: calls or other, a rate and a burst, such as
+    /// calls=50/s:100; with :warn behind it, what exceeds it is counted only. Repeat for more
+    #[arg(long = "limit", value_name = "LIMIT", value_parser = parse_limit)]
+    pub limits: Vec<LimitArgument>,
     /// Whether it is for real use or for tests
     #[arg(long, value_enum, default_value = "live")]
     pub env: EnvArgument,
@@ -206,6 +220,11 @@ pub struct SetArguments {
     /// Another plan; empty for none
     #[arg(long, group = "change")]
     pub plan: Option<String>,
+    /// A limit of its own instead of the plan's: calls or other, a rate and a burst, such as
+    /// calls=50/s:100; with :warn behind it, what exceeds it is counted only; calls=none for the
+    /// plan's again, none for all of the plan's. Repeat for more
+    #[arg(long = "limit", value_name = "LIMIT", value_parser = parse_limit, group = "change")]
+    pub limits: Vec<LimitArgument>,
     /// Another end: an age, a time, or never
     #[arg(long, value_name = "WHEN", group = "change")]
     pub expires: Option<String>,
@@ -243,4 +262,54 @@ pub struct ExplainArguments {
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
     units::duration(text).ok_or_else(|| "accepted: a duration with its unit, e.g. 30m, 24h, 7d".into())
+}
+
+fn parse_limit(text: &str) -> Result<LimitArgument, String> {
+    const ACCEPTED: &str =
+        "accepted: calls or other, a rate and a burst, e.g. calls=50/s:100, other=30/m:10:warn; or none";
+    if text == "none" {
+        return Ok(LimitArgument::None);
+    }
+    let (name, told) = text.split_once('=').ok_or(ACCEPTED)?;
+    let name = LimitName::ALL.into_iter().find(|known| known.word() == name).ok_or(ACCEPTED)?;
+    if told == "none" {
+        return Ok(LimitArgument::Of(name, None));
+    }
+    let (told, warn_only) = told.strip_suffix(":warn").map_or((told, false), |told| (told, true));
+    let (rate, burst) = told.split_once(':').ok_or(ACCEPTED)?;
+    let burst = burst.parse().map_err(|_| ACCEPTED)?;
+    let limit = OwnLimit { rate: rate.into(), burst, warn_only, unknown: serde_json::Map::new() };
+    limit.limit(name).map_err(|fault| format!("{fault}; {ACCEPTED}"))?;
+    Ok(LimitArgument::Of(name, Some(limit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LimitArgument, parse_limit};
+    use crate::registry::LimitName;
+
+    #[test]
+    fn a_limit_is_a_name_a_rate_and_a_burst() {
+        let read = |text| match parse_limit(text) {
+            Ok(LimitArgument::Of(name, Some(limit))) => (name, limit.rate, limit.burst, limit.warn_only),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read("calls=50/s:100"), (LimitName::Calls, "50/s".into(), 100, false));
+        assert_eq!(read("other=1/h:2:warn"), (LimitName::Other, "1/h".into(), 2, true));
+        assert_eq!(parse_limit("none"), Ok(LimitArgument::None));
+        assert_eq!(parse_limit("other=none"), Ok(LimitArgument::Of(LimitName::Other, None)));
+        for (bad, told) in [
+            ("", "e.g. calls=50/s:100"),
+            ("calls", "e.g. calls=50/s:100"),
+            ("streams=5/s:1", "calls or other"),
+            ("calls=5/s", "a burst"),
+            ("calls=5/s:many", "a burst"),
+            ("calls=5:1", "e.g. 100/s"),
+            ("calls=5/s:0", "from 1 to 1000000"),
+            ("calls=1/d:5", "from 1/h"),
+            ("calls=5/s:1:loud", "a burst"),
+        ] {
+            assert!(parse_limit(bad).unwrap_err().contains(told), "{bad}");
+        }
+    }
 }

@@ -10,10 +10,10 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
-use super::{CommandFault, Common, Session, config_file, output};
+use super::{CommandFault, Common, Session, config_file, costs, output};
 use crate::config::{Settings, load};
 use crate::control::{compile, open, place};
-use crate::policy::{Endpoint, Policy};
+use crate::policy::{Endpoint, Policy, ScopeSet};
 use crate::registry::key_entry;
 use crate::upstream::{Exchange as _, Outgoing, OutgoingHead, SendFault, Trust, Upstream, UpstreamParams};
 use crate::wire::http::{MCP_METHOD, PROTOCOL_VERSION};
@@ -73,7 +73,7 @@ fn wrong(what: String, fault: String) -> Finding {
 /// The registry can be read, and its records fit the configuration.
 fn registry(settings: &Settings) -> Finding {
     let what = format!("registry {}", place(&settings.keys.registry));
-    let (mut keys, mut unreadable, mut planless) = (0, Vec::new(), Vec::new());
+    let (mut keys, mut unreadable, mut planless, mut tight) = (0, Vec::new(), Vec::new(), Vec::new());
     let loaded = open(&settings.keys.registry).and_then(|mut registry| {
         registry.registry().load(&mut |stored| {
             keys += 1;
@@ -81,6 +81,11 @@ fn registry(settings: &Settings) -> Finding {
                 Ok(record) if key_entry(record).is_ok() => {
                     if record.plan.as_ref().is_some_and(|plan| !settings.keys.plans.contains_key(plan)) {
                         planless.push(stored.id.to_string());
+                    }
+                    let scopes = record.scope_set().unwrap_or_else(|_| ScopeSet::new(Vec::new()));
+                    let limits = record.limits.as_ref();
+                    if let Some(found) = costs::beyond_burst(&settings.keys, &scopes, limits) {
+                        tight.push(format!("{} has {found}", stored.id));
                     }
                 }
                 _ => unreadable.push(stored.id.to_string()),
@@ -95,6 +100,9 @@ fn registry(settings: &Settings) -> Finding {
         ),
         Ok(()) if !planless.is_empty() => {
             wrong(what, format!("keys under a plan that [plans] does not define: {}", planless.join(", ")))
+        }
+        Ok(()) if !tight.is_empty() => {
+            wrong(what, format!("keys whose own limit never lets a call through: {}", tight.join("; ")))
         }
         Ok(()) => well(what, format!("{keys} keys")),
     }

@@ -1,15 +1,17 @@
 //! `tollgate explain`: the decision about one key and one thing, by the same function that
-//! decides requests.
+//! decides requests, and the limits that such a call takes from.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::ExplainArguments;
 use super::{CommandFault, Common, Session, config_file, output};
 use crate::base::{Denial, UnixSeconds};
 use crate::config::load;
 use crate::control::{compile, open};
-use crate::policy::{Policy, ScopeSet, Server, Wanted, authorise};
+use crate::policy::compiled::Rule;
+use crate::policy::{Applied, Policy, ScopeSet, Server, Wanted, authorise};
 use crate::registry::{Fault, KeyRecord, State};
+use crate::state::limiter::Which;
 
 /// Explains a decision; the exit code says whether it was made, not what it is.
 pub(super) fn explain(
@@ -33,9 +35,14 @@ pub(super) fn explain(
         .iter()
         .find(|server| *server.name == what.server)
         .ok_or_else(|| no_such_server(what, &policy))?;
-    let decision = decide(what, &record, &scopes, &policy, server, session.clock.now());
+    let mut decision = decide(what, &record, &scopes, &policy, server, session.clock.now());
     if common.json {
         return Ok(output::json_line(session.out, &decision)?);
+    }
+    if let Some(Value::Array(limits)) = decision.get_mut("limits") {
+        for limit in limits {
+            *limit = in_words(limit);
+        }
     }
     Ok(output::members(session.out, &decision)?)
 }
@@ -52,14 +59,17 @@ fn decide(
     policy: &Policy,
     server: &Server,
     now: UnixSeconds,
-) -> serde_json::Value {
+) -> Value {
     let (wanted, thing) = match (&what.tool, &what.prompt, &what.resource) {
         (Some(name), ..) => (Wanted::Tool(name), format!("tool {name}")),
         (_, Some(name), _) => (Wanted::Prompt(name), format!("prompt {name}")),
         (_, _, Some(uri)) => (Wanted::Resource(uri), format!("resource {uri}")),
         _ => (Wanted::Server, "the server's lists".to_owned()),
     };
-    let decision = authorise(server, &policy.grants(scopes, record.plan.as_deref()), wanted);
+    // A limit that cannot be kept would have made the record unreadable.
+    let own = record.own_limits().ok().flatten();
+    let grants = policy.grants(scopes, record.plan.as_deref(), own.as_deref());
+    let decision = authorise(server, &grants, wanted);
     let rule = decision.rule.and_then(|rule| policy.rule(rule));
     let needed: Vec<&str> =
         rule.iter().flat_map(|rule| &rule.scopes).map(super::super::policy::scope::Scope::as_str).collect();
@@ -85,7 +95,39 @@ fn decide(
         "needs": needed,
         "missing_scopes": missing,
         "key_scopes": record.scopes,
+        "cost": rule.map(|rule| rule.limits.cost),
+        "limits": rule.map(|rule| limits(rule, grants.limits.calls, own.is_some_and(|own| own.calls.is_some()))),
     })
+}
+
+/// The limits that a call takes from, by the words that a refusal would name them with.
+fn limits(rule: &Rule, of_key: Option<Applied>, own: bool) -> Vec<Value> {
+    let all =
+        [(Which::Key, of_key), (Which::KeyAndTool, rule.limits.per_key), (Which::Tool, rule.limits.per_tool)];
+    let rows = all.into_iter().filter_map(|(which, applied)| {
+        let Applied { limit, enforced, .. } = applied?;
+        Some(json!({
+            "limit": which.word(),
+            "rate": limit.rate(),
+            "burst": limit.burst(),
+            "warn_only": !enforced,
+            "own": own && which == Which::Key,
+        }))
+    });
+    rows.collect()
+}
+
+/// A limit for people.
+fn in_words(limit: &Value) -> Value {
+    let text = |member: &str| limit.get(member).map(output::plain).unwrap_or_default();
+    let is = |member: &str| limit.get(member).is_some_and(|value| *value == true);
+    let note = match (is("own"), is("warn_only")) {
+        (true, true) => " (the key's own, only warns)",
+        (true, false) => " (the key's own)",
+        (false, true) => " (only warns)",
+        (false, false) => "",
+    };
+    json!(format!("{} {} with a burst of {}{note}", text("limit"), text("rate"), text("burst")))
 }
 
 fn key_in_force(record: &KeyRecord, now: UnixSeconds) -> Result<(), Denial> {

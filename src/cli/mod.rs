@@ -6,6 +6,7 @@
 
 mod args;
 mod check;
+mod costs;
 mod doctor;
 mod explain;
 mod key;

@@ -39,9 +39,8 @@ fn plans(settings: &Settings) -> Plans {
     let rules = settings.servers.iter().flat_map(ServerSettings::rules);
     let dearest = rules.map(|rule| rule.cost).max().unwrap_or(1);
     let plans = settings.keys.plans.iter().map(|(name, plan)| {
-        // A key that gets another plan keeps its buckets: their name is no plan's.
         let limit = |what: &str, limit: Option<LimitSettings>, dearest| {
-            limit.map(|limit| applied(&["key", what], limit, dearest))
+            limit.map(|limit| shared_as(limit, Applied::of_key(what, limit.limit, limit.enforced), dearest))
         };
         let limits = KeyLimits {
             calls: limit("calls", plan.calls, dearest),
@@ -55,7 +54,10 @@ fn plans(settings: &Settings) -> Plans {
 
 /// A limit under a name; the dearest call that has it costs so much.
 fn applied(name: &[&str], limit: LimitSettings, dearest: u32) -> Applied {
-    let applied = Applied::new(name, limit.limit, limit.enforced);
+    shared_as(limit, Applied::new(name, limit.limit, limit.enforced), dearest)
+}
+
+fn shared_as(limit: LimitSettings, applied: Applied, dearest: u32) -> Applied {
     if limit.shared { applied.shared(dearest) } else { applied }
 }
 

@@ -127,19 +127,20 @@ impl Policy {
         self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
     }
 
-    /// What a key with these scopes and this plan may do; computed once for each distinct pair. A plan
-    /// that is not configured has no limits.
-    pub fn grants(&self, set: &ScopeSet, plan: Option<&str>) -> Grants {
+    /// What a key with these scopes, this plan and limits of its own may do; computed once for all that
+    /// have the same. A plan that is not configured has no limits.
+    pub fn grants(&self, set: &ScopeSet, plan: Option<&str>, own: Option<&KeyLimits>) -> Grants {
         let satisfied = |rule: &Rule| rule.scopes.iter().all(|scope| set.grants(scope));
         let rules = Bits::collect(self.rules.iter().map(satisfied));
         let anything = |server: &Server| server.rules.clone().any(|rule| rules.has(rule));
         let servers = Bits::collect(self.servers.iter().map(anything));
-        let limits = plan.and_then(|plan| self.plans.get(plan)).copied().unwrap_or_default();
+        let of_plan = plan.and_then(|plan| self.plans.get(plan)).copied().unwrap_or_default();
+        let limits = own.map_or(of_plan, |own| own.over(of_plan));
         Grants { rules, servers, limits }
     }
 }
 
-/// What one scope set may do under one policy, and how often under one plan.
+/// What one scope set may do under one policy, and how often under one plan and limits of its own.
 #[derive(Debug, Default)]
 pub struct Grants {
     rules: Bits,

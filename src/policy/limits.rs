@@ -1,5 +1,5 @@
-//! What limits apply to a call: that of its key, by the key's plan; that of its tool; that of the key with
-//! the tool; and how much may be under way at once.
+//! What limits apply to a call: that of its key, by the key's own or its plan's; that of its tool; that of
+//! the key with the tool; and how much may be under way at once.
 //!
 //! Each knows the number under which its buckets are kept, made of what it is called: a reload that
 //! changes a rate finds the buckets as they were.
@@ -12,7 +12,7 @@ use crate::base::lease::{Ahead, WhenGone};
 use crate::base::{Limit, UnderWay};
 
 /// A limit as it applies somewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Applied {
     /// What its buckets are kept under; the same for the same name, for as long as the process runs.
     pub bucket: u64,
@@ -43,10 +43,25 @@ impl Applied {
     pub fn shared(self, dearest: u32) -> Self {
         Self { shared: Some(Ahead::of(self.limit, dearest)), ..self }
     }
+
+    /// The same in the place of another, whose reach it has: replicas share it where they shared that.
+    #[must_use]
+    fn instead_of(self, other: Option<Self>) -> Self {
+        match other.and_then(|other| other.shared) {
+            Some(ahead) => self.shared(ahead.dearest),
+            None => self,
+        }
+    }
+
+    /// A limit of each key, of what is called so. Its name is no plan's and no key's: a key that gets
+    /// another plan, or a limit of its own, keeps its buckets.
+    pub fn of_key(what: &str, limit: Limit, enforced: bool) -> Self {
+        Self::new(&["key", what], limit, enforced)
+    }
 }
 
 /// How much may be under way at once: of one key, or towards one server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Concurrent {
     /// Of calls; any number where there is none.
     pub calls: Option<u32>,
@@ -66,6 +81,11 @@ pub struct Most {
 }
 
 impl Concurrent {
+    /// A key's own limits over those of its plan; whether they are enforced is the plan's affair.
+    fn over(self, plan: Self) -> Self {
+        Self { calls: self.calls.or(plan.calls), streams: self.streams.or(plan.streams), ..plan }
+    }
+
     /// The limit of a kind, where there is one.
     #[inline]
     pub fn of(&self, what: UnderWay) -> Option<Most> {
@@ -77,8 +97,8 @@ impl Concurrent {
     }
 }
 
-/// Limits of a key: by its plan.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Limits of a key: its own, and where it has none its plan's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeyLimits {
     /// Of calls: what names a tool, a prompt or a resource.
     pub calls: Option<Applied>,
@@ -86,6 +106,19 @@ pub struct KeyLimits {
     pub other: Option<Applied>,
     /// Of what is under way.
     pub concurrent: Concurrent,
+}
+
+impl KeyLimits {
+    /// A key's own limits over those of its plan: each that is there counts instead of the plan's.
+    #[must_use]
+    pub fn over(self, plan: Self) -> Self {
+        let over = |own: Option<Applied>, plan: Option<Applied>| own.map(|own| own.instead_of(plan)).or(plan);
+        Self {
+            calls: over(self.calls, plan.calls),
+            other: over(self.other, plan.other),
+            concurrent: self.concurrent.over(plan.concurrent),
+        }
+    }
 }
 
 /// Limits of a rule.
@@ -118,7 +151,7 @@ pub type Plans = HashMap<Box<str>, KeyLimits, RandomState>;
 
 #[cfg(test)]
 mod tests {
-    use super::Applied;
+    use super::{Applied, KeyLimits};
     use crate::base::Limit;
     use std::time::Duration;
 
@@ -129,5 +162,18 @@ mod tests {
         assert_eq!(number(&["crm", "tools", "a"], 1), number(&["crm", "tools", "a"], 2));
         // Names are not run together.
         assert_ne!(number(&["crm", "a", "b"], 1), number(&["crm", "ab", ""], 1));
+    }
+
+    #[test]
+    fn a_keys_own_limit_takes_the_place_of_its_plans() {
+        let applied = |what, burst| {
+            Some(Applied::of_key(what, Limit::new(1, Duration::from_secs(1), burst).unwrap(), true))
+        };
+        let plan =
+            KeyLimits { calls: applied("calls", 5), other: applied("other", 6), ..KeyLimits::default() };
+        let own = KeyLimits { calls: applied("calls", 50), ..KeyLimits::default() };
+        assert_eq!(own.over(plan), KeyLimits { calls: own.calls, other: plan.other, ..own });
+        assert_eq!(own.over(KeyLimits::default()), own);
+        assert_eq!(own.calls.unwrap().bucket, plan.calls.unwrap().bucket);
     }
 }

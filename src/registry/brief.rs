@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use http::HeaderValue;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
+use super::limits::OwnLimits;
 use super::record::{KeyRecord, RecordFault, State, Timestamp};
 use crate::base::digest::KeyHash;
 use crate::base::{KeyId, UnixSeconds, bounds};
@@ -38,8 +38,8 @@ struct Brief<'a> {
     owner: Option<Text<'a>>,
     #[serde(borrow, default)]
     plan: Option<Text<'a>>,
-    #[serde(default, rename = "limits")]
-    _limits: Option<IgnoredAny>,
+    #[serde(default)]
+    limits: Option<OwnLimits>,
     #[serde(borrow, default, rename = "purposes")]
     _purposes: Vec<Text<'a>>,
     #[serde(borrow)]
@@ -99,6 +99,7 @@ fn brief(id: KeyId, text: &str) -> Option<(KeyEntry, u64)> {
         previous,
         scopes: ScopeSet::new(patterns.ok()?),
         plan: record.plan.as_deref().map(Into::into),
+        limits: record.limits.as_ref().map_or(Ok(None), OwnLimits::in_force).ok()?,
         status: status(record.status),
         expires: match &record.expires_at {
             Some(text) => time(text)?,
@@ -117,6 +118,7 @@ pub fn key_entry(record: &KeyRecord) -> Result<KeyEntry, RecordFault> {
         previous: record.previous_hash.clone().zip(record.previous_until.map(|until| until.0)),
         scopes: record.scope_set()?,
         plan: record.plan.as_deref().map(Into::into),
+        limits: record.own_limits()?,
         status: status(record.status),
         expires: record.expires_at.map_or(UnixSeconds::NEVER, |time| time.0),
         owner: record.owner.as_deref().and_then(owner_value),
@@ -162,7 +164,7 @@ mod tests {
         ("name", r#""n\u00e9""#),
         ("owner", r#""Zo\u00eb""#),
         ("plan", "null"),
-        ("limits", r#"{"calls":[1,2]}"#),
+        ("limits", r#"{"calls":{"rate":"50/s","burst":100,"warn_only":true,"shared":1},"streams":[1,2]}"#),
         ("purposes", r#"["a"]"#),
         ("created_at", r#""2026-11-23T08:00:00Z""#),
         ("expires_at", r#""2027-11-23T08:00:00Z""#),
@@ -182,7 +184,37 @@ mod tests {
             Just("{}".to_owned()),
             Just("0".to_owned()),
             any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+            limits(),
         ]
+    }
+
+    /// Limits of which anything may be odd, left out or there twice.
+    fn limits() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            Just(r#""rate":"50/s""#),
+            Just(r#""rate":"1/d""#),
+            Just(r#""rate":5"#),
+            Just(r#""burst":100"#),
+            Just(r#""burst":0"#),
+            Just(r#""burst":1e2"#),
+            Just(r#""burst":null"#),
+            Just(r#""warn_only":false"#),
+            Just(r#""warn_only":null"#),
+            Just(r#""shared":{"a":[1]}"#),
+        ];
+        let limit =
+            proptest::collection::vec(part, 0..4).prop_map(|parts| format!("{{{}}}", parts.join(",")));
+        let limit = prop_oneof![
+            4 => limit,
+            2 => Just(r#"{"rate":"5/m","burst":7}"#.to_owned()),
+            1 => Just("null".to_owned()),
+            1 => Just(r#"["50/s",100,false]"#.to_owned()),
+        ];
+        let name = prop_oneof![Just("calls"), Just("other"), Just("streams")];
+        proptest::collection::vec((name, limit), 0..4).prop_map(|members| {
+            let members: Vec<_> = members.iter().map(|(name, limit)| format!("\"{name}\":{limit}")).collect();
+            format!("{{{}}}", members.join(","))
+        })
     }
 
     proptest! {
@@ -212,6 +244,17 @@ mod tests {
             let whole = whole.and_then(|record| key_entry(&record).ok());
             prop_assert_eq!(format!("{:?}", brief(id, &text).map(|(entry, _)| entry)), format!("{whole:?}"), "{}", text);
             prop_assert_eq!(read(id, &text).is_ok(), whole.is_some());
+        }
+
+        #[test]
+        fn both_readings_agree_about_limits(limits in limits()) {
+            let members = MEMBERS.map(|(name, usual)| {
+                format!("\"{name}\":{}", if name == "limits" { &limits } else { usual })
+            });
+            let text = format!("{{{}}}", members.join(","));
+            let id = "mcp_live_0123456789abcdef".parse().unwrap();
+            let whole = KeyRecord::parse(&text).ok().and_then(|record| key_entry(&record).ok());
+            prop_assert_eq!(format!("{:?}", brief(id, &text).map(|(entry, _)| entry)), format!("{whole:?}"), "{}", text);
         }
     }
 

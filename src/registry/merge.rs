@@ -4,6 +4,7 @@
 //! on makes, what both allow. So nothing that was taken away comes back: not a revoked key, not
 //! a secret that was rotated out, not a scope. Pure: no time, no disk, no Redis.
 
+use super::limits::OwnLimits;
 use super::record::{KeyRecord, State};
 
 /// What the meeting of two records of one key comes to.
@@ -72,6 +73,7 @@ fn stricter(ours: &KeyRecord, theirs: &KeyRecord) -> KeyRecord {
         both.revoked_at = theirs.revoked_at.or(ours.revoked_at);
     }
     both.scopes.retain(|scope| ours.scopes.contains(scope));
+    both.limits = OwnLimits::stricter(ours.limits.as_ref(), theirs.limits.as_ref());
     both.purposes.retain(|purpose| ours.purposes.contains(purpose));
     if ours.previous_hash != theirs.previous_hash || both.status == State::Revoked {
         both.previous_hash = None;
@@ -90,20 +92,45 @@ fn stricter(ours: &KeyRecord, theirs: &KeyRecord) -> KeyRecord {
 #[cfg(test)]
 mod tests {
     use super::{Outcome, meet};
-    use crate::base::UnixSeconds;
     use crate::base::digest::{KeyHash, Scheme};
+    use crate::base::{Limit, UnixSeconds};
+    use crate::registry::limits::{LimitName, OwnLimit, OwnLimits};
     use crate::registry::record::{KeyRecord, State, Timestamp};
-    use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
+    use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
     fn hash(mark: u8) -> KeyHash {
         KeyHash { scheme: Scheme::Sha256, digest: [mark; 32] }
     }
 
+    fn limits() -> impl Strategy<Value = Option<OwnLimits>> {
+        let rate = prop_oneof![Just("1/s"), Just("60/m"), Just("61/m"), Just("5/h"), Just("2/s")];
+        let limit =
+            (rate, 1_u32..4, any::<bool>(), any::<bool>()).prop_map(|(rate, burst, warn_only, newer)| {
+                let unknown = newer.then(|| ("shared".to_owned(), burst.into())).into_iter().collect();
+                OwnLimit { rate: rate.into(), burst, warn_only, unknown }
+            });
+        let limit = proptest::option::of(limit);
+        let unknown = proptest::option::of(0_u32..3)
+            .prop_map(|most| most.map(|most| ("streams".to_owned(), most.into())).into_iter().collect());
+        let own = (limit.clone(), limit, unknown);
+        proptest::option::of(own.prop_map(|(calls, other, unknown)| OwnLimits { calls, other, unknown }))
+    }
+
+    /// Whether a limit refuses at least what another does.
+    fn within(limit: Option<&OwnLimit>, other: Option<&OwnLimit>) -> bool {
+        let Some(other) = other else { return true };
+        limit.is_some_and(|limit| {
+            let [own, others] = [limit, other].map(|limit| Limit::parse(&limit.rate, 1).unwrap());
+            !others.is_slower_than(own) && limit.burst <= other.burst && (!limit.warn_only || other.warn_only)
+        })
+    }
+
     fn record() -> impl Strategy<Value = KeyRecord> {
         let times = proptest::option::of(1_u32..4);
         let scopes = proptest::collection::vec(0_u8..4, 0..4);
-        (1_u64..3, 0_u8..2, proptest::option::of((0_u8..2, 1_u32..4)), scopes, any::<bool>(), times).prop_map(
-            |(version, secret, previous, scopes, revoked, expires)| KeyRecord {
+        let previous = proptest::option::of((0_u8..2, 1_u32..4));
+        (1_u64..3, 0_u8..2, previous, scopes, any::<bool>(), times, limits()).prop_map(
+            |(version, secret, previous, scopes, revoked, expires, limits)| KeyRecord {
                 key_id: "mcp_live_0123456789abcdef".parse().unwrap(),
                 key_hash: hash(secret),
                 previous_hash: previous.map(|(mark, _)| hash(10 + mark)),
@@ -113,7 +140,7 @@ mod tests {
                 name: String::new(),
                 owner: None,
                 plan: None,
-                limits: serde_json::Value::Null,
+                limits,
                 purposes: Vec::new(),
                 created_at: Timestamp(UnixSeconds(1)),
                 expires_at: expires.map(|time| Timestamp(UnixSeconds(time))),
@@ -157,6 +184,15 @@ mod tests {
                         prop_assert!(!allows(&after, &secret, scope, at) || (ours_too && theirs_too));
                     }
                 }
+            }
+            for (source, decides) in [(&ours, ours.version == after.version || lost), (&theirs, theirs.version == after.version)] {
+                for name in LimitName::ALL.into_iter().filter(|_| decides) {
+                    let limit = |record: &KeyRecord| record.limits.as_ref().and_then(|own| own.get(name).cloned());
+                    prop_assert!(within(limit(&after).as_ref(), limit(source).as_ref()));
+                }
+                let kept = |name: &str| after.limits.as_ref().is_some_and(|own| own.unknown.contains_key(name));
+                let newer = source.limits.iter().flat_map(|own| own.unknown.keys()).all(|name| kept(name));
+                prop_assert!(!decides || newer, "what a newer version wrote is kept");
             }
             // Meeting again changes nothing, whichever side it is seen from.
             prop_assert!(after == theirs || matches!(meet(&after, &theirs, lost), Outcome::Ours));

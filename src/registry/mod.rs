@@ -6,6 +6,7 @@
 mod brief;
 mod contract;
 pub mod embedded;
+mod limits;
 mod merge;
 pub mod operations;
 mod record;
@@ -16,4 +17,5 @@ pub mod transfer;
 pub use brief::key_entry;
 pub use contract::{Change, Changes, Edit, Fault, Feed, Loaded, Position, Registry, Standing, Stored, Used};
 pub use embedded::Embedded;
+pub use limits::{LimitName, LimitsChange, OwnLimit, OwnLimits};
 pub use record::{KeyRecord, RecordFault, State, Timestamp};

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::contract::{Edit, Fault, Registry};
+use super::limits::{LimitsChange, OwnLimits};
 use super::record::{KeyRecord, State, Timestamp};
 use crate::base::digest::Hasher;
 use crate::base::key::{Env, NewKey, NoRandomness};
@@ -24,6 +25,8 @@ pub struct Wish {
     pub scopes: Vec<String>,
     /// Its plan.
     pub plan: Option<String>,
+    /// Limits of its own, over those of its plan.
+    pub limits: Option<OwnLimits>,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
 }
@@ -47,8 +50,26 @@ pub struct Amendment {
     pub scopes: Option<Vec<String>>,
     /// A new plan; an empty text takes it away.
     pub plan: Option<String>,
+    /// New limits of its own.
+    pub limits: Option<LimitsChange>,
     /// A new end; `Some(None)` takes it away.
     pub expires_at: Option<Option<Timestamp>>,
+}
+
+impl Amendment {
+    /// Changes a record, but for its version.
+    pub fn apply(&self, record: &mut KeyRecord) {
+        let Self { name, owner, scopes, plan, limits, expires_at } = self.clone();
+        let emptied = |text: String| (!text.is_empty()).then_some(text);
+        record.name = name.unwrap_or_else(|| record.name.clone());
+        record.owner = owner.map_or_else(|| record.owner.clone(), emptied);
+        record.scopes = scopes.unwrap_or_else(|| record.scopes.clone());
+        record.plan = plan.map_or_else(|| record.plan.clone(), emptied);
+        if let Some(limits) = limits {
+            limits.apply(&mut record.limits);
+        }
+        record.expires_at = expires_at.unwrap_or(record.expires_at);
+    }
 }
 
 impl From<NoRandomness> for Fault {
@@ -75,7 +96,7 @@ pub fn issue(
         name: wish.name,
         owner: wish.owner,
         plan: wish.plan,
-        limits: serde_json::Value::Null,
+        limits: wish.limits,
         purposes: Vec::new(),
         created_at: Timestamp(now),
         expires_at: wish.expires_at,
@@ -93,16 +114,10 @@ pub fn issue(
     Ok(Issued { record, key })
 }
 
-/// Changes what a key may do, whose it is, when it ends.
+/// Changes what a key may do and how often, whose it is, when it ends.
 pub fn set(registry: &mut dyn Registry, id: KeyId, amendment: &Amendment) -> Result<KeyRecord, Fault> {
     amend(registry, id, &mut |record| {
-        let Amendment { name, owner, scopes, plan, expires_at } = amendment.clone();
-        let emptied = |text: String| (!text.is_empty()).then_some(text);
-        record.name = name.unwrap_or_else(|| record.name.clone());
-        record.owner = owner.map_or_else(|| record.owner.clone(), emptied);
-        record.scopes = scopes.unwrap_or_else(|| record.scopes.clone());
-        record.plan = plan.map_or_else(|| record.plan.clone(), emptied);
-        record.expires_at = expires_at.unwrap_or(record.expires_at);
+        amendment.apply(record);
         Ok(())
     })
 }

@@ -9,9 +9,10 @@ use std::time::SystemTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::limits::OwnLimits;
 use crate::base::digest::KeyHash;
-use crate::base::{KeyId, UnixSeconds, bounds};
-use crate::policy::{ScopePattern, ScopeSet};
+use crate::base::{KeyId, LimitFault, UnixSeconds, bounds};
+use crate::policy::{KeyLimits, ScopePattern, ScopeSet};
 
 /// A point in time, written as RFC 3339 in UTC with whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,9 +73,9 @@ pub struct KeyRecord {
     /// The plan whose limits it has.
     #[serde(default)]
     pub plan: Option<String>,
-    /// Limits of its own.
+    /// Limits of its own, over those of its plan.
     #[serde(default)]
-    pub limits: Value,
+    pub limits: Option<OwnLimits>,
     /// Purposes that its owner agreed to.
     #[serde(default)]
     pub purposes: Vec<String>,
@@ -109,6 +110,9 @@ pub enum RecordFault {
     /// Too many scopes.
     #[error("{0} scopes; a key has at most {most}", most = bounds::SCOPES)]
     Scopes(usize),
+    /// A limit of its own that nobody can keep.
+    #[error("limits.{0}: {1}")]
+    Limit(&'static str, LimitFault),
     /// Half a rotation.
     #[error("previous_hash and previous_until come together or not at all")]
     Rotation,
@@ -132,6 +136,7 @@ impl KeyRecord {
     /// Whether the parts fit each other.
     pub fn check(&self) -> Result<(), RecordFault> {
         self.scope_set()?;
+        self.own_limits()?;
         if self.previous_hash.is_some() != self.previous_until.is_some() {
             return Err(RecordFault::Rotation);
         }
@@ -150,6 +155,11 @@ impl KeyRecord {
             ScopePattern::parse(text).map_err(|error| RecordFault::Scope(text.clone(), error.to_string()))
         };
         self.scopes.iter().map(parse).collect::<Result<Vec<_>, _>>().map(ScopeSet::new)
+    }
+
+    /// Limits of its own as a gateway decides by them; nothing where it has none.
+    pub fn own_limits(&self) -> Result<Option<Box<KeyLimits>>, RecordFault> {
+        self.limits.as_ref().map_or(Ok(None), OwnLimits::in_force)
     }
 
     /// The record as one line of JSON.
@@ -244,6 +254,51 @@ mod tests {
     #[test]
     fn a_record_round_trips_with_what_it_does_not_know() {
         assert_eq!(KeyRecord::parse(&json()).unwrap().to_json(), json());
+    }
+
+    #[test]
+    fn limits_round_trip_with_what_they_do_not_know() {
+        let own = r#""limits":{"calls":{"rate":"60/m","burst":9,"warn_only":true,"shared":true},"streams":{"most":[4]}}"#;
+        let text = json().replace("\"limits\":null", own);
+        let record = KeyRecord::parse(&text).unwrap();
+        assert_eq!(record.to_json(), text);
+        let limits = record.own_limits().unwrap().unwrap();
+        assert_eq!(
+            limits.calls.map(|calls| (calls.limit.rate(), calls.enforced)),
+            Some(("1/s".into(), false))
+        );
+        for none in [r#""limits":{}"#, r#""limits":{"streams":3,"calls":null}"#] {
+            let record = KeyRecord::parse(&json().replace("\"limits\":null", none)).unwrap();
+            assert_eq!(record.own_limits(), Ok(None));
+        }
+    }
+
+    #[test]
+    fn limits_that_cannot_be_read_make_the_record_unreadable() {
+        for (limits, word) in [
+            ("5", r#"such as {"calls":{"rate":"50/s","burst":100}}"#),
+            ("[]", r#"such as {"calls":{"rate":"50/s","burst":100}}"#),
+            (r#"{"calls":5}"#, r#"such as {"rate":"50/s","burst":100,"warn_only":false}"#),
+            (r#"{"calls":["1/s",2]}"#, r#"such as {"rate":"50/s""#),
+            (r#"{"calls":{"rate":"1/s"}}"#, "burst"),
+            (r#"{"calls":{"burst":3}}"#, "rate"),
+            (r#"{"other":{"rate":1,"burst":3}}"#, r#"such as "50/s""#),
+            (r#"{"other":{"rate":"1/s","burst":-3}}"#, "from 1 to 1000000"),
+            (r#"{"other":{"rate":"1/s","burst":3,"warn_only":"no"}}"#, "true or false"),
+            (
+                r#"{"other":{"rate":"1/s","burst":0}}"#,
+                "limits.other: a rate is from 1/h to 1000000/s, and a burst",
+            ),
+            (
+                r#"{"other":{"rate":"many","burst":1}}"#,
+                "limits.other: a rate is a number in a time, e.g. 100/s",
+            ),
+            (r#"{"calls":null,"calls":{"rate":"1/s","burst":3}}"#, "duplicate"),
+        ] {
+            let fault = KeyRecord::parse(&json().replace("\"limits\":null", &format!("\"limits\":{limits}")));
+            let fault = fault.unwrap_err().to_string();
+            assert!(fault.contains(word), "{limits}: {fault}");
+        }
     }
 
     #[test]

@@ -42,10 +42,18 @@ pub struct Manner {
     pub force: bool,
 }
 
-/// Imports records. With bad lines and without `skip_bad` nothing is written; the caller
+/// Whether a record fits the configuration, or why not.
+pub type Fits<'a> = &'a dyn Fn(&KeyRecord) -> Result<(), String>;
+
+/// Imports records; one that does not fit is a bad line. With bad lines and without `skip_bad` nothing is written; the caller
 /// tells the lines apart by `bad`.
-pub fn import(registry: &mut dyn Registry, lines: impl BufRead, manner: Manner) -> Result<Imported, Fault> {
-    let (records, mut outcome) = read(lines)?;
+pub fn import(
+    registry: &mut dyn Registry,
+    lines: impl BufRead,
+    manner: Manner,
+    fits: Fits<'_>,
+) -> Result<Imported, Fault> {
+    let (records, mut outcome) = read(lines, fits)?;
     if !outcome.bad.is_empty() && !manner.skip_bad {
         return Ok(outcome);
     }
@@ -90,7 +98,7 @@ fn rolled_back() -> Fault {
 
 type Lines = BTreeMap<KeyId, (usize, KeyRecord)>;
 
-fn read(mut lines: impl BufRead) -> Result<(Lines, Imported), Fault> {
+fn read(mut lines: impl BufRead, fits: Fits<'_>) -> Result<(Lines, Imported), Fault> {
     let (mut records, mut outcome) = (Lines::new(), Imported::default());
     let mut text = Vec::new();
     for line in 1.. {
@@ -107,7 +115,8 @@ fn read(mut lines: impl BufRead) -> Result<(Lines, Imported), Fault> {
             continue;
         }
         let record = std::str::from_utf8(trimmed).map_err(|_| "not UTF-8".to_owned());
-        match record.and_then(|text| KeyRecord::parse(text).map_err(|fault| fault.to_string())) {
+        let record = record.and_then(|text| KeyRecord::parse(text).map_err(|fault| fault.to_string()));
+        match record.and_then(|record| fits(&record).map(|()| record)) {
             Ok(record) => {
                 if let Some((first, _)) = records.get(&record.key_id) {
                     outcome.bad.push(BadLine {

@@ -179,6 +179,7 @@ fn a_change_is_seen_within_milliseconds() {
             owner: None,
             scopes: vec!["crm:read".into()],
             plan: None,
+            limits: None,
             expires_at: None,
         };
         let issued = operations::issue(&mut registry, &hasher, wish, clock.now()).unwrap();

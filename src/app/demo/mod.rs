@@ -138,6 +138,7 @@ fn issue(registry: &mut dyn Registry) -> Result<Issued, DemoFault> {
         owner: Some("demo".into()),
         scopes: vec!["notes:read".into(), "notes:write".into()],
         plan: None,
+        limits: None,
         expires_at: Some(Timestamp(now.plus(KEY_LIFE))),
     };
     Ok(operations::issue(registry, &Hasher::new(&[]), wish, now)?)

@@ -9,10 +9,10 @@ use super::Desk;
 use super::confirm::{self, Confirmed};
 use crate::base::KeyId;
 use crate::base::key::Env;
-use crate::cli::args::{EnvArgument, IssueArguments, SetArguments, WaitArguments};
+use crate::cli::args::{EnvArgument, IssueArguments, LimitArgument, SetArguments, WaitArguments};
 use crate::cli::{CommandFault, output};
 use crate::registry::operations::{self, Amendment, Issued, Wish};
-use crate::registry::{KeyRecord, Timestamp};
+use crate::registry::{KeyRecord, LimitName, LimitsChange, OwnLimit, Timestamp};
 
 pub(super) fn issue(desk: &mut Desk<'_, '_>, wish: IssueArguments) -> Result<(), CommandFault> {
     let plan = wish.plan.or_else(|| desk.settings.default_plan.clone());
@@ -23,7 +23,13 @@ pub(super) fn issue(desk: &mut Desk<'_, '_>, wish: IssueArguments) -> Result<(),
         EnvArgument::Live => Env::Live,
         EnvArgument::Test => Env::Test,
     };
-    let wish = Wish { env, name: wish.name, owner: wish.owner, scopes: wish.scopes, plan, expires_at };
+    let mut limits = None;
+    if let Some(change) = limits_change(wish.limits)? {
+        change.apply(&mut limits);
+    }
+    desk.check_burst(&wish.scopes, limits.as_ref())?;
+    let wish =
+        Wish { env, name: wish.name, owner: wish.owner, scopes: wish.scopes, plan, limits, expires_at };
     let now = desk.now();
     let issued = operations::issue(desk.opened.registry(), &desk.hasher, wish, now)?;
     reveal(desk, issued, "It is shown this once; only its hash is kept.", None)
@@ -99,10 +105,48 @@ pub(super) fn set(desk: &mut Desk<'_, '_>, what: SetArguments) -> Result<(), Com
         Some("never") => Some(None),
         Some(text) => Some(Some(desk.future(text)?)),
     };
-    let amendment =
-        Amendment { name: what.name, owner: what.owner, scopes: what.scopes, plan: what.plan, expires_at };
+    let amendment = Amendment {
+        name: what.name,
+        owner: what.owner,
+        scopes: what.scopes,
+        plan: what.plan,
+        limits: limits_change(what.limits)?,
+        expires_at,
+    };
+    if amendment.limits.is_some() || amendment.scopes.is_some() {
+        // As it will be, if nobody else changes it at this moment.
+        let stored = desk.registry().get(what.id)?.and_then(|stored| stored.record.ok());
+        if let Some(mut record) = stored {
+            amendment.apply(&mut record);
+            desk.check_burst(&record.scopes, record.limits.as_ref())?;
+        }
+    }
     let record = operations::set(desk.registry(), what.id, &amendment)?;
     changed(desk, &record, &what.wait)
+}
+
+/// What was typed of limits; nothing where nothing was.
+fn limits_change(typed: Vec<LimitArgument>) -> Result<Option<LimitsChange>, CommandFault> {
+    let mut changes: Vec<(LimitName, Option<OwnLimit>)> = Vec::new();
+    let alone = typed.len() == 1;
+    for argument in typed {
+        match argument {
+            LimitArgument::None if alone => return Ok(Some(LimitsChange::None)),
+            LimitArgument::None => {
+                return Err(CommandFault::said(
+                    "--limit none stands alone: it takes all of a key's limits away",
+                ));
+            }
+            LimitArgument::Of(name, _) if changes.iter().any(|(other, _)| *other == name) => {
+                return Err(CommandFault::said(format!(
+                    "--limit {} is there twice; a key has one of a name",
+                    name.word()
+                )));
+            }
+            LimitArgument::Of(name, limit) => changes.push((name, limit)),
+        }
+    }
+    Ok((!changes.is_empty()).then_some(LimitsChange::Some(changes)))
 }
 
 pub(super) fn end_overlap(

@@ -7,7 +7,8 @@ use std::path::Path;
 use serde_json::json;
 
 use super::Desk;
-use crate::cli::{CommandFault, output};
+use crate::cli::{CommandFault, costs, output};
+use crate::registry::KeyRecord;
 use crate::registry::transfer::{self, Manner};
 
 pub(super) fn import(
@@ -23,7 +24,14 @@ pub(super) fn import(
             .map_err(|error| CommandFault::said(format!("{} cannot be read: {error}", file.display())))?;
         Box::new(BufReader::new(open))
     };
-    let outcome = transfer::import(desk.registry(), lines, Manner { skip_bad, force })?;
+    let settings = &desk.settings;
+    let fits = |record: &KeyRecord| {
+        let scopes = record.scope_set().map_err(|fault| fault.to_string())?;
+        let found = costs::beyond_burst(settings, &scopes, record.limits.as_ref());
+        found.map_or(Ok(()), |found| Err(format!("{} has {found}", record.key_id)))
+    };
+    let manner = Manner { skip_bad, force };
+    let outcome = transfer::import(desk.opened.registry(), lines, manner, &fits)?;
     if desk.json {
         output::json_line(desk.session.out, &json!(outcome))?;
     } else {

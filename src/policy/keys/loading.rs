@@ -39,7 +39,7 @@ impl Loading {
             let full = std::mem::replace(&mut self.open, Edit::with_room(STAGE));
             self.full.push(full.unfinished());
         }
-        let scopes = self.sets.intern(&entry.scopes, entry.plan.as_deref(), policy);
+        let scopes = self.sets.intern(entry, policy);
         self.open.append(entry, scopes, &self.hasher);
     }
 

@@ -13,6 +13,6 @@ mod tests;
 
 pub use loading::Loading;
 pub use record::{KeyEntry, Record, Rotation, Status};
-pub use sets::{ScopeSetId, ScopeSets};
+pub use sets::{ScopeSetId, ScopeSets, Terms};
 pub use shard::Shard;
 pub use spine::{Change, Found, Keys};

@@ -5,6 +5,7 @@
 use super::sets::ScopeSetId;
 use crate::base::digest::{Digest, Hasher, KeyHash, Kind};
 use crate::base::{KeyId, UnixSeconds};
+use crate::policy::limits::KeyLimits;
 use crate::policy::scope::ScopeSet;
 
 /// Whether a key is in force.
@@ -29,6 +30,8 @@ pub struct KeyEntry {
     pub scopes: ScopeSet,
     /// The plan that says how often; `None` for no limits.
     pub plan: Option<Box<str>>,
+    /// Limits of its own, over those of its plan; `None` where it has none.
+    pub limits: Option<Box<KeyLimits>>,
     /// Whether it is in force.
     pub status: Status,
     /// When it ends; [`UnixSeconds::NEVER`] for no end.

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use http::HeaderValue;
 
 use super::record::{KeyEntry, Record, Rotation};
-use super::sets::{ScopeSetId, ScopeSets};
+use super::sets::{ScopeSetId, ScopeSets, Terms};
 use super::shard::{Edit, MOST, Shard};
 use crate::base::KeyId;
 use crate::base::digest::Hasher;
@@ -113,7 +113,12 @@ impl Keys {
 
     /// A set itself.
     pub fn scopes(&self, id: ScopeSetId) -> Option<&ScopeSet> {
-        self.sets.set(id)
+        self.terms(id).map(|terms| &terms.scopes)
+    }
+
+    /// A set with its plan and limits.
+    pub fn terms(&self, id: ScopeSetId) -> Option<&Terms> {
+        self.sets.terms(id)
     }
 
     /// Whether most of this generation is that of another.
@@ -187,7 +192,7 @@ impl Keys {
         for same_key in changes.chunk_by(|a, b| a.1.0 == b.1.0) {
             let Some((_, (id, entry))) = same_key.last() else { continue };
             let put = entry.as_ref().map(|entry| {
-                let scopes = self.sets.intern(&entry.scopes, entry.plan.as_deref(), policy);
+                let scopes = self.sets.intern(entry, policy);
                 edit.put(entry, self.hash(*id), scopes, &self.hasher)
             });
             // A full shard denies the key. The spine grows long before (see MOST), and ids

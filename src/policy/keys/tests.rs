@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::{Strategy, any, prop_assert, proptest};
 
 use super::{KeyEntry, Keys, Status};
 use crate::base::digest::{Hasher, KeyHash};
-use crate::base::{KeyId, UnixSeconds};
+use crate::base::{KeyId, Limit, UnixSeconds};
 use crate::policy::compiled::Policy;
+use crate::policy::limits::{Applied, KeyLimits};
 use crate::policy::scope::{ScopePattern, ScopeSet};
 
 fn id(number: u32) -> KeyId {
@@ -23,9 +25,20 @@ fn entry(number: u32, mark: u8) -> KeyEntry {
         previous: mark.is_multiple_of(3).then_some((hash, UnixSeconds(u32::from(mark)))),
         scopes: ScopeSet::new(vec![ScopePattern::parse(&format!("s{}", mark % 5)).unwrap()]),
         plan: mark.is_multiple_of(4).then(|| format!("plan{}", mark % 3).into()),
+        limits: mark.is_multiple_of(6).then(|| Box::new(limits(mark % 4))),
         status: if mark.is_multiple_of(7) { Status::Revoked } else { Status::Active },
         expires: UnixSeconds::NEVER,
         owner: mark.is_multiple_of(2).then(|| format!("owner{}", mark % 4).parse().unwrap()),
+    }
+}
+
+fn limits(other: u8) -> KeyLimits {
+    let applied =
+        |what, burst| Applied::of_key(what, Limit::new(1, Duration::from_secs(1), burst).unwrap(), true);
+    KeyLimits {
+        calls: Some(applied("calls", 3)),
+        other: (other > 0).then(|| applied("other", 4)),
+        ..KeyLimits::default()
     }
 }
 
@@ -42,7 +55,8 @@ fn check(keys: &Keys, model: &BTreeMap<u32, u8>) {
         assert_eq!(found.record.digest, want.hash.digest);
         assert_eq!(found.record.status, want.status);
         assert_eq!(found.owner(), want.owner);
-        assert_eq!(keys.scopes(found.record.scopes), Some(&want.scopes));
+        let terms = keys.terms(found.record.scopes).unwrap();
+        assert_eq!((&terms.scopes, &terms.plan, &terms.limits), (&want.scopes, &want.plan, &want.limits));
         let until = want.previous.map_or(UnixSeconds::EPOCH, |(_, until)| until);
         assert_eq!(found.rotation.until, until);
     }
@@ -69,6 +83,31 @@ fn loading_all_at_once_gives_the_same_and_the_last_word_counts() {
     check(&keys, &model);
     assert!(!keys.find(id(0)).known && !keys.find(id(40_000)).known);
     assert!(super::Loading::new(Arc::new(Hasher::new(&[]))).finish(&policy).is_empty());
+}
+
+#[test]
+fn keys_with_equal_limits_share_one_set_and_keys_without_have_the_plans_alone() {
+    let policy = Policy::default();
+    let mut loading = super::Loading::new(Arc::new(Hasher::new(&[])));
+    let own = |number: u32, burst: u32| {
+        let calls = Limit::new(1, Duration::from_secs(1), burst).unwrap();
+        let calls = Some(Applied::of_key("calls", calls, true));
+        let limits = Some(Box::new(KeyLimits { calls, ..KeyLimits::default() }));
+        KeyEntry { limits, plan: None, ..entry(number, 5) }
+    };
+    for number in 0..3_000 {
+        loading.put(&own(number, 1 + number % 2), &policy);
+    }
+    for number in 3_000..6_000 {
+        loading.put(&KeyEntry { limits: None, plan: None, ..entry(number, 5) }, &policy);
+    }
+    let keys = loading.finish(&policy);
+    let sets: std::collections::BTreeSet<u32> =
+        (0..6_000).map(|number| keys.find(id(number)).record.scopes.0).collect();
+    assert_eq!(sets.len(), 3);
+    let grants = |number: u32| keys.grants(keys.find(id(number)).record.scopes).unwrap().limits;
+    assert_eq!([grants(0), grants(1)].map(|limits| limits.calls.unwrap().limit.burst()), [1, 2]);
+    assert_eq!(grants(5_999), KeyLimits::default());
 }
 
 #[test]

@@ -95,6 +95,7 @@ pub(super) fn buckets() {
                 owner: None,
                 scopes: vec!["crm:read".into()],
                 plan: Some("standard".into()),
+                limits: None,
                 expires_at: None,
             };
             let now = Clock::system().now();

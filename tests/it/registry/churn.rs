@@ -112,6 +112,7 @@ fn wish() -> Wish {
         owner: None,
         scopes: vec!["crm:read".into()],
         plan: None,
+        limits: None,
         expires_at: None,
     }
 }

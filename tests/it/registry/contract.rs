@@ -27,6 +27,7 @@ fn issue(registry: &mut dyn Registry, name: &str) -> KeyRecord {
         owner: Some("Zoë".into()),
         scopes: vec!["crm:read".into()],
         plan: None,
+        limits: None,
         expires_at: None,
     };
     operations::issue(registry, &Hasher::new(&[]), wish, NOW).unwrap().record
@@ -213,9 +214,9 @@ fn an_export_is_imported(open: Open<'_>) {
     let folder = tempfile::TempDir::new().unwrap();
     let mut file = Embedded::open(&folder.path().join("moved.db")).unwrap();
     let manner = Manner { skip_bad: false, force: false };
-    assert_eq!(transfer::import(&mut file, lines.as_bytes(), manner).unwrap().added, 25);
+    assert_eq!(transfer::import(&mut file, lines.as_bytes(), manner, &|_| Ok(())).unwrap().added, 25);
     assert_eq!(all(&mut file), before);
-    let again = transfer::import(registry.as_mut(), lines.as_bytes(), manner).unwrap();
+    let again = transfer::import(registry.as_mut(), lines.as_bytes(), manner, &|_| Ok(())).unwrap();
     assert_eq!((again.added, again.updated, again.unchanged), (0, 0, 25));
     assert!(Timestamp(NOW).to_string().starts_with("2027"));
 }

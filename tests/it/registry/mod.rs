@@ -57,6 +57,11 @@ fn a_revoked_key_is_refused_by_every_replica_once_revoke_returned() {
 }
 
 #[test]
+fn limits_of_a_keys_own_are_in_force_at_every_replica_once_set_returned() {
+    replicas::own_limits(&Server::start());
+}
+
+#[test]
 fn a_revoked_key_is_refused_by_every_replica_on_valkey() {
     replicas::revocation(&Server::valkey(&["--appendonly", "yes", "--appendfsync", "always"]));
 }

@@ -25,6 +25,7 @@ fn issue(redis: &mut Redis) -> Result<KeyId, Fault> {
         owner: None,
         scopes: vec!["crm:read".into()],
         plan: None,
+        limits: None,
         expires_at: None,
     };
     operations::issue(redis, &Hasher::new(&[]), wish, NOW).map(|issued| issued.record.key_id)

@@ -10,7 +10,7 @@ use super::load::Load;
 use super::server::Server;
 use super::wire::Wire;
 use crate::admin;
-use crate::world::{World, strength, tollgate};
+use crate::world::{Gateway, World, strength, tollgate};
 
 fn milliseconds(answer: &Value) -> Vec<f64> {
     let replicas = answer["replicas"].as_array().unwrap();
@@ -57,6 +57,33 @@ pub(super) fn revocation(server: &Server) {
     );
     // The promise is 50 ms, of the release build; a debug build runs beside other tests.
     assert!(at(99) <= [250.0, 50.0][strength(0, 1)]);
+}
+
+/// Once `key set` has returned, each replica counts by the key's own limit; one that starts with its
+/// disk alone does too.
+pub(super) fn own_limits(server: &Server) {
+    let fleet = Fleet::new(server, 2, "");
+    let (key, id) = fleet.worlds[0].issue(&["crm:read"]);
+    let gateways = fleet.serve();
+    for gateway in &gateways {
+        until(gateway, &key, "", Duration::from_secs(5));
+    }
+    let set = |limit: &str| {
+        let set = fleet.run(&["key", "set", &id, "--limit", limit]);
+        assert!(set.ok, "{}", set.err);
+    };
+    let three = |gateway: &Gateway| [call(gateway, &key), call(gateway, &key), call(gateway, &key)];
+    set("calls=1/h:2");
+    for gateway in &gateways {
+        assert_eq!(three(gateway), ["", "", "rate_limited"]);
+    }
+    // Stopped on purpose, so that nobody is waited for.
+    assert!(gateways.into_iter().all(|mut gateway| gateway.stop()));
+    let again = fleet.worlds[1].serve();
+    until(&again, &key, "", Duration::from_secs(10));
+    assert_eq!(three(&again), ["", "rate_limited", "rate_limited"]);
+    set("none");
+    assert_eq!(three(&again), [""; 3]);
 }
 
 /// Neither disk nor peer: not ready until somebody says that the registry is whole. A second

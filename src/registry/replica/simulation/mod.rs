@@ -154,6 +154,7 @@ impl World {
             owner: None,
             scopes: vec!["a".into(), "b".into()],
             plan: None,
+            limits: None,
             expires_at: None,
         };
         let mut desk = Desk(Arc::clone(&self.shared));
