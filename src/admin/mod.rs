@@ -1,7 +1,10 @@
-//! The admin listener: is the process alive, is it ready, what are its numbers.
+//! The admin listener: is the process alive, is it ready, what are its numbers, and what a key has left
+//! of its limits.
 //!
 //! Loopback only, on its own thread and runtime: a slow reader of metrics costs no request
 //! anything. It must never show a key, a scope or a name that a client chose.
+
+mod limits;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +17,7 @@ use axum::routing::get;
 use serde_json::json;
 
 use crate::base::Clock;
-use crate::state::SnapshotCell;
+use crate::state::{Limiter, SnapshotCell};
 use crate::telemetry::{Metrics, exposition};
 
 /// What the listener shows.
@@ -22,8 +25,10 @@ use crate::telemetry::{Metrics, exposition};
 pub struct AdminParams {
     /// Metrics of the process.
     pub metrics: Arc<Metrics>,
-    /// The snapshot, for the number of keys.
+    /// The snapshot, for the keys.
     pub snapshot: SnapshotCell,
+    /// The buckets of limits.
+    pub limiter: Arc<Limiter>,
     /// True while requests are taken.
     pub ready: Arc<AtomicBool>,
     /// The time.
@@ -40,10 +45,11 @@ pub fn router(params: AdminParams) -> Router {
             get(|| async { Json(json!({ "name": "tollgate", "version": env!("CARGO_PKG_VERSION") })) }),
         )
         .route("/metrics", get(metrics))
+        .route("/limits", get(limits::limits))
         .fallback(|| async {
             (
                 StatusCode::NOT_FOUND,
-                Json(json!({ "error": "no such page; there are /livez, /readyz, /version and /metrics" })),
+                Json(json!({ "error": "no such page; there are /livez, /readyz, /version, /metrics and /limits" })),
             )
         })
         .with_state(params)

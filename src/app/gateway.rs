@@ -105,13 +105,18 @@ impl Gateway {
             stop: stopped,
             used: follower.used_queue(),
             memory: MemoryWatch::new(settings.bounds.memory),
-            limiter,
+            limiter: Arc::clone(&limiter),
             workers,
         };
         let (stop_admin, admin_stopped) = watch::channel(false);
         let ready = Arc::new(AtomicBool::new(false));
-        let shown =
-            AdminParams { metrics, snapshot: publisher.cell().clone(), ready: Arc::clone(&ready), clock };
+        let shown = AdminParams {
+            metrics,
+            snapshot: publisher.cell().clone(),
+            limiter,
+            ready: Arc::clone(&ready),
+            clock,
+        };
         let admin_thread = admin_listeners
             .into_iter()
             .next()

@@ -89,6 +89,11 @@ pub enum KeyCommand {
     },
     /// Change a key's scopes, plan, limits, end, owner or name
     Set(SetArguments),
+    /// Show how much of its limits a key has left, at the gateway that this configuration starts
+    Limits {
+        /// The key's id
+        id: KeyId,
+    },
     /// Give a key a new secret and print it, once; the old one works on for the overlap
     Rotate {
         /// The key's id

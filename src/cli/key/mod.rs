@@ -2,6 +2,7 @@
 
 mod change;
 mod confirm;
+mod limits;
 mod overlap;
 mod show;
 mod transfer;
@@ -32,6 +33,9 @@ pub(super) fn run(
     common: &Common,
     session: &mut Session<'_>,
 ) -> Result<(), CommandFault> {
+    if let KeyCommand::Limits { id } = command {
+        return limits::limits(id, common, session);
+    }
     let settings = load_keys(&config_file(common.config.as_deref()), &session.environment)?;
     let opened = open(&settings.registry)?;
     let hasher = Hasher::new(&settings.registry.peppers);
@@ -40,6 +44,8 @@ pub(super) fn run(
         KeyCommand::Issue(wish) => change::issue(&mut desk, wish),
         KeyCommand::List => show::list(&mut desk),
         KeyCommand::Show { id } => show::show(&mut desk, id),
+        // It asks the gateway, not the registry.
+        KeyCommand::Limits { .. } => Ok(()),
         KeyCommand::Set(what) => change::set(&mut desk, what),
         KeyCommand::Rotate { id, overlap, wait } => change::rotate(&mut desk, id, overlap, &wait),
         KeyCommand::EndOverlap { id, wait } => change::end_overlap(&mut desk, id, &wait),

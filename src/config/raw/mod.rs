@@ -84,7 +84,7 @@ pub(super) struct Tls {
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Admin {
-    /// Address of `/livez`, `/readyz`, `/metrics` and `/version`; loopback only.
+    /// Address of `/livez`, `/readyz`, `/metrics`, `/version` and `/limits`; loopback only.
     #[schemars(extend("format" = "address"))]
     pub(super) address: String,
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::gcra::Bucket;
+use super::peek::Level;
 use super::table::Kept;
 use crate::base::lease::Ahead;
 use crate::base::{Limit, Nanos};
@@ -119,10 +120,11 @@ impl Lease {
         self.tokens.load(Ordering::Relaxed)
     }
 
-    /// Tokens of the whole limit that are left, as far as is known here.
-    pub(super) fn known(&self, limit: Limit) -> u32 {
-        let level = self.level.load(Ordering::Relaxed).saturating_add(self.tokens());
-        u32::try_from(level.max(0)).unwrap_or(u32::MAX).min(limit.burst())
+    /// How full the bucket is: what the ledger had left when it was asked last, and what of it is here.
+    pub(super) fn level(&self, limit: Limit) -> Level {
+        let known = self.level.load(Ordering::Relaxed).saturating_add(self.tokens());
+        let tokens = u32::try_from(known.max(0)).unwrap_or(u32::MAX).min(limit.burst());
+        Level { tokens, full_in: Duration::from_nanos(limit.time_of(limit.burst() - tokens)) }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::{Asked, Held, Limiter, Which};
+use super::{Asked, Held, Level, Limiter, Which};
 use crate::base::{Limit, Nanos, Tick};
 
 /// What is left of one limit.
@@ -34,7 +34,7 @@ impl Limiter {
         let left = self.with_places(asked, now, |held| {
             let enforced = held.iter().flatten().filter(|(_, applied, _)| applied.enforced);
             let look = |(which, applied, place): &Held<'_>| {
-                let (tokens, full_in) = place.left(applied.limit, now);
+                let Level { tokens, full_in } = place.level(applied.limit, now);
                 Left { which: *which, limit: applied.limit, tokens, full_in }
             };
             enforced.map(look).min_by_key(|left| (left.tokens, Reverse(left.full_in)))

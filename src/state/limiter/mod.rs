@@ -11,6 +11,7 @@ mod gcra;
 mod keeper;
 mod lease;
 mod left;
+mod peek;
 mod place;
 mod sharing;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use gcra::Bucket;
 pub use keeper::{Keeper, Note};
 pub use lease::Lease;
 pub use left::Left;
+pub use peek::Level;
 pub use sharing::Sharing;
 pub use table::{BucketId, SHARDS};
 pub use tools::{ToolBucket, ToolBuckets};
@@ -77,7 +79,7 @@ pub struct Asked<'a> {
 /// Which limit it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The key's, by its plan.
+    /// The key's: its own, or its plan's.
     Key,
     /// The key's with this tool.
     KeyAndTool,

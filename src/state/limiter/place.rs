@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::gcra::Bucket;
 use super::keeper::Note;
 use super::lease::Lease;
+use super::peek::Level;
 use super::sharing::{Footing, Sharing};
 use crate::base::lease::{Ahead, LeaseId};
 use crate::base::{Limit, Nanos};
@@ -72,15 +73,11 @@ impl Place<'_> {
         }
     }
 
-    /// Tokens that are left, and how long until it is full; of a lease what the ledger said last, and
-    /// what of it is here.
-    pub(super) fn left(&self, limit: Limit, now: Nanos) -> (u32, Duration) {
+    /// How full it is; of a lease as far as is known here.
+    pub(super) fn level(&self, limit: Limit, now: Nanos) -> Level {
         match self {
-            Self::Own(bucket) => (bucket.tokens(limit, now), bucket.full_in(now)),
-            Self::Shared(lease, ..) => {
-                let tokens = lease.known(limit);
-                (tokens, Duration::from_nanos(limit.time_of(limit.burst() - tokens)))
-            }
+            Self::Own(bucket) => Level { tokens: bucket.tokens(limit, now), full_in: bucket.full_in(now) },
+            Self::Shared(lease, ..) => lease.level(limit),
         }
     }
 

@@ -108,6 +108,11 @@ impl<I: Id, V: Kept> Table<I, V> {
         find(&held, ids).map(what).ok_or(Full)
     }
 
+    /// Looks at what is kept under an id, if it is there; makes nothing.
+    pub(super) fn look<T>(&self, id: &I, what: impl FnOnce(&V) -> T) -> Option<T> {
+        read(self.shard(id.home())?).get(id).map(what)
+    }
+
     #[cold]
     fn add<const N: usize>(
         &self,
