@@ -74,7 +74,8 @@ fn why(id: KeyId, text: &str) -> String {
 }
 
 fn brief(id: KeyId, text: &str) -> Option<(KeyEntry, u64)> {
-    if text.len() > bounds::RECORD_BYTES {
+    // Derived readers take the members in a row, too; the whole reading does not.
+    if text.len() > bounds::RECORD_BYTES || !text.trim_ascii_start().starts_with('{') {
         return None;
     }
     let record: Brief<'_> = serde_json::from_str(text).ok()?;
@@ -256,6 +257,17 @@ mod tests {
             let whole = KeyRecord::parse(&text).ok().and_then(|record| key_entry(&record).ok());
             prop_assert_eq!(format!("{:?}", brief(id, &text).map(|(entry, _)| entry)), format!("{whole:?}"), "{}", text);
         }
+    }
+
+    #[test]
+    fn members_in_a_row_are_no_record() {
+        let values: Vec<&str> = MEMBERS.iter().take(16).map(|(_, value)| *value).collect();
+        let text = format!(
+            "[{}]",
+            [&values[..4], &values[14..15], &values[4..14], &values[15..]].concat().join(",")
+        );
+        let id = "mcp_live_0123456789abcdef".parse().unwrap();
+        assert!(KeyRecord::parse(&text).is_err() && brief(id, &text).is_none());
     }
 
     #[test]
