@@ -52,7 +52,7 @@ impl Loading {
     pub fn finish(mut self, policy: &Policy) -> Keys {
         self.full.push(self.open.unfinished());
         let count = self.full.iter().map(Shard::len).sum();
-        let keys = Keys::laid_out(self.full.iter(), count, self.sets, self.hasher);
+        let keys = Keys::laid_out(self.full.iter(), count, self.sets, self.hasher, |same| same);
         if self.denied.is_empty() {
             return keys;
         }

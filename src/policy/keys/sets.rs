@@ -4,6 +4,7 @@
 //! A key holds a number; a thousand keys with the same scopes, plan and limits share one set and one
 //! bitset.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -43,31 +44,50 @@ struct Asked<'a> {
     limits: Option<&'a KeyLimits>,
 }
 
-impl Equivalent<Terms> for Asked<'_> {
-    fn equivalent(&self, terms: &Terms) -> bool {
+impl Equivalent<Set> for Asked<'_> {
+    fn equivalent(&self, set: &Set) -> bool {
+        let terms = &set.0.0;
         *self.scopes == terms.scopes
             && self.plan == terms.plan.as_deref()
             && self.limits == terms.limits.as_deref()
     }
 }
 
-/// Every distinct set in use.
+/// Terms with what they come to; found by the terms, and one for all generations that have it.
+#[derive(Clone, Debug)]
+struct Set(Arc<(Terms, Grants)>);
+
+impl Hash for Set {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.0.hash(state);
+    }
+}
+
+impl PartialEq for Set {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.0 == other.0.0
+    }
+}
+
+impl Eq for Set {}
+
+/// Every distinct set in use, and those that were until lately.
 #[derive(Clone, Debug, Default)]
 pub struct ScopeSets {
-    sets: Vec<Arc<(Terms, Grants)>>,
-    numbers: HashMap<Terms, ScopeSetId, RandomState>,
+    sets: Vec<Set>,
+    numbers: HashMap<Set, ScopeSetId, RandomState>,
 }
 
 impl ScopeSets {
     /// What the set may do.
     #[inline]
     pub fn grants(&self, id: ScopeSetId) -> Option<&Grants> {
-        self.sets.get(id.0 as usize).map(|set| &set.1)
+        self.sets.get(id.0 as usize).map(|set| &set.0.1)
     }
 
     /// The set itself, with its plan and limits.
     pub fn terms(&self, id: ScopeSetId) -> Option<&Terms> {
-        self.sets.get(id.0 as usize).map(|set| &set.0)
+        self.sets.get(id.0 as usize).map(|set| &set.0.0)
     }
 
     /// The number of what a key has, given a new one if there is none; only then are shared sets copied.
@@ -78,24 +98,40 @@ impl ScopeSets {
             return *id;
         }
         let terms = Terms { scopes: scopes.clone(), plan: plan.clone(), limits: limits.clone() };
-        Arc::make_mut(self).add(terms, policy)
+        let grants = terms.grants(policy);
+        Arc::make_mut(self).add(Set(Arc::new((terms, grants))))
     }
 
-    fn add(&mut self, terms: Terms, policy: &Policy) -> ScopeSetId {
+    fn add(&mut self, set: Set) -> ScopeSetId {
         // More than 2^32 sets do not fit in memory; the last number would then be shared by
         // sets that grant nothing, as `grants` finds none for it.
         let id = ScopeSetId(u32::try_from(self.sets.len()).unwrap_or(u32::MAX));
-        let grants = terms.grants(policy);
-        self.sets.push(Arc::new((terms.clone(), grants)));
-        self.numbers.insert(terms, id);
+        self.sets.push(set.clone());
+        self.numbers.insert(set, id);
         id
     }
 
     /// The same numbers under another policy.
     #[must_use]
     pub fn under(&self, policy: &Policy) -> Self {
-        let again = |(terms, _): &(Terms, Grants)| Arc::new((terms.clone(), terms.grants(policy)));
-        Self { sets: self.sets.iter().map(|set| again(set)).collect(), numbers: self.numbers.clone() }
+        let mut next = Self::default();
+        for Set(set) in &self.sets {
+            next.add(Set(Arc::new((set.0.clone(), set.0.grants(policy)))));
+        }
+        next
+    }
+
+    /// Those that are in use, and for each number that there was the one that it is now; those that
+    /// are not have a number of which nothing is known.
+    pub fn only(&self, used: &[bool]) -> (Self, Vec<ScopeSetId>) {
+        let mut next = Self::default();
+        let numbers = self
+            .sets
+            .iter()
+            .zip(used)
+            .map(|(set, used)| if *used { next.add(set.clone()) } else { ScopeSetId(u32::MAX) });
+        let numbers = numbers.collect();
+        (next, numbers)
     }
 
     /// How many distinct sets there are.

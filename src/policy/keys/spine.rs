@@ -25,6 +25,10 @@ const PER_SHARD: usize = 512;
 /// 96 references for a million keys, instead of two thousand that lie on as many cache lines.
 const PER_GROUP: usize = 32;
 
+/// Sets that may be left over from what keys had before they changed, beside one for each key and as
+/// many again: who changes a key's limits each minute must not be kept in mind for ever.
+const SPARE_SETS: usize = 1_024;
+
 /// A row of shards.
 type Group = Arc<[Arc<Shard>]>;
 
@@ -121,6 +125,11 @@ impl Keys {
         self.sets.terms(id)
     }
 
+    /// How many distinct sets are kept.
+    pub fn sets(&self) -> usize {
+        self.sets.len()
+    }
+
     /// Whether most of this generation is that of another.
     pub fn shares_with(&self, other: &Self) -> bool {
         self.groups.len() == other.groups.len()
@@ -149,8 +158,8 @@ impl Keys {
     #[must_use]
     pub fn with(&self, changes: &[Change], policy: &Policy) -> Self {
         let expected = self.count + changes.len();
-        let mut next =
-            if expected > self.shards * PER_SHARD * 2 { self.resized(expected) } else { self.clone() };
+        let full = expected > self.shards * PER_SHARD * 2 || self.sets.len() > 2 * self.count + SPARE_SETS;
+        let mut next = if full { self.resized(expected) } else { self.clone() };
         // Changes of one shard together, so that each shard is copied and laid out once.
         let mut by_shard: Vec<(usize, &Change)> =
             changes.iter().map(|change| (next.shard_of(next.hash(change.0)), change)).collect();
@@ -204,19 +213,29 @@ impl Keys {
         edit.finish(|id| self.hash(id))
     }
 
+    /// The same keys laid out anew, with the sets that they have and no others.
     fn resized(&self, expected: usize) -> Self {
-        let old = self.groups.iter().flat_map(|group| group.iter()).map(|shard| &**shard);
-        Self::laid_out(old, expected, Arc::clone(&self.sets), Arc::clone(&self.hasher))
+        let old = || self.groups.iter().flat_map(|group| group.iter()).map(|shard| &**shard);
+        let mut used = vec![false; self.sets.len()];
+        for record in old().flat_map(Shard::records) {
+            if let Some(used) = used.get_mut(record.scopes.0 as usize) {
+                *used = true;
+            }
+        }
+        let (sets, numbers) = self.sets.only(&used);
+        let number = |old: ScopeSetId| numbers.get(old.0 as usize).copied().unwrap_or(old);
+        Self::laid_out(old(), expected, Arc::new(sets), Arc::clone(&self.hasher), number)
     }
 
-    /// A table for `expected` keys of the records of other shards; the later of two records of
-    /// one key counts. Each shard gets the room that it needs at once: grown step by step, a
+    /// A table for `expected` keys of the records of other shards, with `number` for the number of a
+    /// set there; the later of two records of one key counts. Each shard gets the room that it needs at once: grown step by step, a
     /// million records would leave as much memory torn as they take.
     pub(super) fn laid_out<'s>(
         from: impl Iterator<Item = &'s Shard>,
         expected: usize,
         sets: Arc<ScopeSets>,
         hasher: Arc<Hasher>,
+        number: impl Fn(ScopeSetId) -> ScopeSetId,
     ) -> Self {
         let mut next = Self::empty(hasher, expected);
         next.sets = sets;
@@ -230,7 +249,7 @@ impl Keys {
                     if let Some(shard) = from.get(*shard as usize)
                         && let Some(record) = shard.records().get(*place as usize)
                     {
-                        edit.adopt(record, shard);
+                        edit.adopt(&Record { scopes: number(record.scopes), ..*record }, shard);
                     }
                 }
                 Arc::new(edit.finish(|id| next.hash(id)))

@@ -111,6 +111,32 @@ fn keys_with_equal_limits_share_one_set_and_keys_without_have_the_plans_alone() 
 }
 
 #[test]
+fn sets_that_no_key_has_any_more_are_let_go() {
+    let policy = Policy::default();
+    let limited = |number: u32, burst: u32| {
+        let calls = Limit::new(1, Duration::from_secs(1), burst).unwrap();
+        let calls = Some(Applied::of_key("calls", calls, true));
+        KeyEntry { limits: Some(Box::new(KeyLimits { calls, other: None })), ..entry(number, 5) }
+    };
+    let mut keys = empty();
+    for burst in 1..=10_000 {
+        let number = burst % 50;
+        keys = keys.with(&[(id(number), Some(limited(number, burst)))], &policy);
+        assert!(keys.sets() <= 2 * 50 + 1_024 + 1, "{}", keys.sets());
+    }
+    for number in 0..50 {
+        let burst = if number == 0 { 10_000 } else { 9_950 + number };
+        let record = keys.find(id(number)).record;
+        let limits = keys.grants(record.scopes).unwrap().limits;
+        assert_eq!(limits.calls.unwrap().limit.burst(), burst);
+        assert_eq!(keys.scopes(record.scopes), Some(&entry(number, 5).scopes));
+    }
+    // The numbers are those of the sets: the next key that has one's limits shares its set.
+    let again = keys.with(&[(id(99), Some(limited(99, 9_999)))], &policy);
+    assert_eq!(again.find(id(99)).record.scopes, again.find(id(49)).record.scopes);
+}
+
+#[test]
 fn growing_to_fifty_thousand_keys_loses_none() {
     let policy = Policy::default();
     let mut keys = empty();
