@@ -116,7 +116,7 @@ fn sets_that_no_key_has_any_more_are_let_go() {
     let limited = |number: u32, burst: u32| {
         let calls = Limit::new(1, Duration::from_secs(1), burst).unwrap();
         let calls = Some(Applied::of_key("calls", calls, true));
-        KeyEntry { limits: Some(Box::new(KeyLimits { calls, other: None })), ..entry(number, 5) }
+        KeyEntry { limits: Some(Box::new(KeyLimits { calls, ..KeyLimits::default() })), ..entry(number, 5) }
     };
     let mut keys = empty();
     for burst in 1..=10_000 {
