@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{compare, drive, overhead, replicas, size, soak};
+use self::commands::{compare, drive, limits, overhead, replicas, size, soak};
 use self::floors::{bare_proxy, bare_server, relay, stub};
 
 /// The floor is to be as fast as it can be; so it has the allocator that the gateway has.
@@ -63,6 +63,9 @@ enum Command {
     /// Several gateways on one registry: how soon a change reaches all, and what the end of one
     /// means for calls.
     Replicas(replicas::Options),
+    /// Several gateways that share limits through Redis: what they let through together of traffic that is
+    /// skewed and shifts, what Redis hears of it, and what it adds to a call's time.
+    Limits(limits::Options),
     /// Load for any endpoint: at a rate that does not give way, or as fast as answers come.
     Drive(drive::Options),
     /// A report again from its JSON: on the screen, as a page, as a plot.
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Size(options) => size::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Replicas(options) => replicas::run(&options),
+        Command::Limits(options) => limits::run(&options),
         Command::Drive(options) => drive::run(&options),
         Command::Report(options) => commands::report::run(&options),
         Command::Stub(options) => stub::run(&options),

@@ -13,11 +13,12 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 14] = [
+const AREAS: [Area; 15] = [
     ("clients", clients),
     ("compare", compare),
     ("framing", framing),
     ("keys", keys),
+    ("limits", limits),
     ("neighbours", neighbours),
     ("overhead", overhead),
     ("registry", registry),
@@ -84,6 +85,21 @@ fn registry() -> Done {
 fn neighbours() -> Done {
     let areas = ["bounds::", "neighbours::", "memory::"];
     released("neighbours", &areas, &["alone", "bytes each", "at once", "more than before"])
+}
+
+/// Limits that replicas share: thousands of schedules, every way that Redis and replicas fail, and four
+/// gateways under load, with what Redis hears of it. Limits of one process: memory and pauses.
+fn limits() -> Done {
+    install::system()?;
+    install::valkey()?;
+    let mut schedules = cargo(&["test", "--lib", "limiter::", "--", "--nocapture", "--test-threads=1"]);
+    schedules.env("TOLLGATE_TEST_STRENGTH", "full");
+    let said = lines("limits, thousands of schedules", schedules)?;
+    keep("limits-schedules.txt", &said, |line| {
+        line.contains("measured: ") || line.starts_with("test result")
+    })?;
+    released("limits", &["limits::", "shared::", "concurrency::"], &["measured"])?;
+    loadtest("limits", "--json benches/record/limits.json")
 }
 
 /// Integration tests with full counts on the release build; lines that hold one of `words`, and

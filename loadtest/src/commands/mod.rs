@@ -7,6 +7,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod drive;
+pub(crate) mod limits;
 pub(crate) mod overhead;
 pub(crate) mod replicas;
 pub(crate) mod report;

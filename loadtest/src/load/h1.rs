@@ -48,7 +48,8 @@ impl Client {
         Ok(())
     }
 
-    /// One call. After an error, and after an answer that says so, the connection is given up.
+    /// One call. After an error, and after an answer that says so, the connection is given up; an answer
+    /// that came whole and is another than was to come is an error of the call alone.
     pub(super) async fn call(&mut self) -> Done {
         let choice = self.chooser.next();
         let call = self.chooser.call(choice)?;
@@ -64,10 +65,10 @@ impl Client {
             Some(Stream::Tls(stream)) => exchange(stream, &self.bytes, &expected, &mut self.read).await,
             None => Err("no connection".to_owned()),
         };
-        if self.dial.once || !matches!(outcome, Ok(Keep::Alive)) {
+        if self.dial.once || !matches!(outcome, Ok((Keep::Alive, _))) {
             self.stream = None;
         }
-        outcome.map(|_| ())
+        outcome.and_then(|(_, as_expected)| as_expected)
     }
 }
 
@@ -82,7 +83,7 @@ async fn exchange(
     call: &[u8],
     expected: &Expected,
     read: &mut Vec<u8>,
-) -> Done<Keep> {
+) -> Done<(Keep, Done)> {
     stream.write_all(call).await.map_err(|error| format!("a request could not be sent: {error}"))?;
     // TLS keeps what the socket did not take at once.
     stream.flush().await.map_err(|error| format!("a request could not be sent: {error}"))?;
@@ -93,8 +94,8 @@ async fn exchange(
             return Err("the connection was closed before an answer".to_owned());
         }
         if let Some(answer) = answer(read)? {
-            answer.expect(expected)?;
-            return Ok(if answer.closes { Keep::Closed } else { Keep::Alive });
+            let keep = if answer.closes { Keep::Closed } else { Keep::Alive };
+            return Ok((keep, answer.expect(expected)));
         }
     }
 }

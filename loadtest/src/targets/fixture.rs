@@ -35,10 +35,17 @@ impl Fixture {
 
     /// The same on a registry in Redis that any number of gateways share.
     pub(crate) fn shared(gateway: &Path, upstream: SocketAddr, keys: usize, redis: SocketAddr) -> Done<Self> {
-        let registry = format!(
-            "[registry]\nkind = \"redis\"\nurl = \"redis://{redis}/0\"\nsealing_file = \"{SEALING}\"\n"
-        );
-        Self::make_on(gateway, upstream, keys, &registry)
+        Self::make_on(gateway, upstream, keys, &registry_in(redis))
+    }
+
+    /// The same under settings of the caller's: whole tables, plans for one. No key is issued.
+    pub(crate) fn shared_with(
+        gateway: &Path,
+        upstream: SocketAddr,
+        redis: SocketAddr,
+        settings: &str,
+    ) -> Done<Self> {
+        Self::make_on(gateway, upstream, 0, &format!("{}{settings}", registry_in(redis)))
     }
 
     fn make_on(gateway: &Path, upstream: SocketAddr, keys: usize, shared: &str) -> Done<Self> {
@@ -103,6 +110,10 @@ impl Fixture {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+fn registry_in(redis: SocketAddr) -> String {
+    format!("[registry]\nkind = \"redis\"\nurl = \"redis://{redis}/0\"\nsealing_file = \"{SEALING}\"\n")
 }
 
 /// All configurations of a folder have one registry.

@@ -30,7 +30,17 @@ impl Registry {
 
     /// A new key that may call the tool.
     pub(crate) fn issue(&self, name: &str) -> Done<Issued> {
-        let record = self.key(&["issue", "--json", "--name", name, "--scope", SCOPE])?;
+        self.issued(name, &[])
+    }
+
+    /// The same under a plan.
+    pub(crate) fn issue_under(&self, name: &str, plan: &str) -> Done<Issued> {
+        self.issued(name, &["--plan", plan])
+    }
+
+    fn issued(&self, name: &str, more: &[&str]) -> Done<Issued> {
+        let words = ["issue", "--json", "--name", name, "--scope", SCOPE];
+        let record = self.key(&[&words[..], more].concat())?;
         let record: Value = serde_json::from_str(&record).map_err(|error| error.to_string())?;
         let text = |member: &str| record.get(member).and_then(Value::as_str).map(str::to_owned);
         let issued = text("key_id").zip(text("key"));
