@@ -1,5 +1,5 @@
 //! Two workers against one: how much more of the whole path two threads get through, each with
-//! keys of its own, and both with one hot key.
+//! keys of its own, and both with one hot key; without limits, and under one of each key.
 //!
 //! Requests are made a batch at a time before the clock starts, so that what is timed is the gateway
 //! alone, on memory that is warm. Rounds are interleaved, since a shared machine drifts; beside the
@@ -26,10 +26,13 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use tollgate::control::Publisher;
-use tollgate::gateway::serve;
+use tollgate::gateway::{Worker, serve};
+use tollgate::state::Limiter;
 use tollgate::telemetry::Metrics;
 
-use world::{BODY, FROM, Reaction, Sent, at_once, keys, publisher, raw, to_its_end, upstream, worker_of};
+use world::{
+    BODY, FROM, Reaction, Sent, Stub, at_once, keys, publisher, raw, to_its_end, upstream, worker_with,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,10 +48,13 @@ const ROUNDS: usize = 15;
 
 /// Which keys worker `number` is called with.
 #[derive(Clone, Copy)]
-enum Calling {
+enum Keys {
     Own,
     Hot,
 }
+
+/// Whose calls, and of which tool.
+type Calling = (Keys, &'static str);
 
 fn main() {
     let measure = std::env::args().any(|argument| argument == "--bench");
@@ -56,7 +62,12 @@ fn main() {
     let (changes, _) = keys(COUNT);
     let (publisher, metrics) = publisher(&changes, 2);
     let rate = |workers, calling| rate(&publisher, &metrics, workers, calling, requests);
-    for (name, calling) in [("keys of their own", Calling::Own), ("one hot key for both", Calling::Hot)] {
+    for (name, calling) in [
+        ("keys of their own", (Keys::Own, "search")),
+        ("one hot key for both", (Keys::Hot, "search")),
+        ("keys of their own, each with a limit", (Keys::Own, "counted_by_key")),
+        ("one hot key for both, with a limit", (Keys::Hot, "counted_by_key")),
+    ] {
         let (mut ratios, mut best) = (Vec::new(), (0.0_f64, 0.0_f64));
         for _ in 0..rounds {
             // One before and one after, so that drift falls on both sides alike.
@@ -77,11 +88,12 @@ fn main() {
 
 /// Requests per second of so many workers together.
 fn rate(publisher: &Publisher, metrics: &Arc<Metrics>, workers: u32, calling: Calling, requests: u32) -> f64 {
-    let barrier = Barrier::new(workers as usize);
+    let (barrier, limiter) = (Barrier::new(workers as usize), Arc::new(Limiter::new(1_000_000)));
     let took = std::thread::scope(|scope| {
         let run = |number| {
-            let barrier = &barrier;
-            scope.spawn(move || work(publisher, metrics, number as usize, calling, requests, barrier))
+            let (barrier, limiter) = (&barrier, Arc::clone(&limiter));
+            let worker = move || worker_with(publisher, metrics, number as usize, 1_000, limiter);
+            scope.spawn(move || work(&worker(), number as usize, calling, requests, barrier))
         };
         let threads: Vec<_> = (0..workers).map(run).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
@@ -90,23 +102,22 @@ fn rate(publisher: &Publisher, metrics: &Arc<Metrics>, workers: u32, calling: Ca
 }
 
 fn work(
-    publisher: &Publisher,
-    metrics: &Arc<Metrics>,
+    worker: &Worker<Stub>,
     number: usize,
-    calling: Calling,
+    (whose, tool): Calling,
     requests: u32,
     barrier: &Barrier,
 ) -> Duration {
-    let worker = worker_of(publisher, metrics, number, 1_000);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _clock = runtime.enter();
-    let keys: Vec<String> = match calling {
-        Calling::Own => (0..EACH).map(|key| raw(number * EACH + key)).collect(),
-        Calling::Hot => vec![raw(0)],
+    let keys: Vec<String> = match whose {
+        Keys::Own => (0..EACH).map(|key| raw(number * EACH + key)).collect(),
+        Keys::Hot => vec![raw(0)],
     };
+    let body = BODY.replace("search", tool);
     let ready = |at: u32| {
         worker.upstream.give(Reaction::Answers(upstream::result().read()));
-        Sent::modern(&keys[at as usize % keys.len()], BODY).request()
+        Sent::modern_of(&keys[at as usize % keys.len()], &body, tool).request()
     };
     let mut took = Duration::ZERO;
     for first in (0..requests).step_by(BATCH) {
@@ -115,7 +126,7 @@ fn work(
         barrier.wait();
         let begun = Instant::now();
         for (head, body) in arrived {
-            black_box(to_its_end(at_once(serve(&worker, FROM, head, body))));
+            black_box(to_its_end(at_once(serve(worker, FROM, head, body))));
         }
         took += begun.elapsed();
     }

@@ -58,8 +58,9 @@ upstreams = ["http://127.0.0.1:9/mcp"]
 scopes = ["crm:read"]
 "#,
     );
-    // One that is always within its limits, and one that never is.
+    // Two that are always within their limits, and one that never is.
     for (tool, limits) in [
+        ("counted_by_key", r#"{ rate = "1000000/s", burst = 1000000 }"#),
         (
             "counted",
             r#"{ rate = "1000000/s", burst = 1000000 }, { rate = "1000000/s", burst = 1000000, per = "tool" }"#,
@@ -96,17 +97,24 @@ pub fn worker_of(
     number: usize,
     requests: usize,
 ) -> Worker<Stub> {
+    worker_with(publisher, metrics, number, requests, Arc::new(Limiter::new(1_000)))
+}
+
+/// The same with a limiter that workers share.
+pub fn worker_with(
+    publisher: &Publisher,
+    metrics: &Arc<Metrics>,
+    number: usize,
+    requests: usize,
+    limiter: Arc<Limiter>,
+) -> Worker<Stub> {
     let minute = Duration::from_secs(60);
     let pauses = Pauses { answer: minute, stream: minute, comment: minute };
     let bounds = RequestBounds { body: 4 << 20, body_idle: minute, body_total: minute, pauses };
     let ceilings = Ceilings { requests, streams: 1_000, bodies: 32 << 20 };
     let load = Load::new(ceilings, Arc::default());
     let reader = publisher.cell().reader();
-    let shared = Shared {
-        clock: Clock::system(),
-        metrics: Arc::clone(metrics),
-        limiter: Arc::new(Limiter::new(1_000)),
-    };
+    let shared = Shared { clock: Clock::system(), metrics: Arc::clone(metrics), limiter };
     Worker::new(number, bounds, load, shared, Stub::default(), reader)
 }
 

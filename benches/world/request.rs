@@ -49,8 +49,13 @@ impl Sent {
 
     /// A call of the newest revision.
     pub fn modern(raw: &str, body: &str) -> Self {
+        Self::modern_of(raw, body, "search")
+    }
+
+    /// The same of a tool that the body names.
+    pub fn modern_of(raw: &str, body: &str, tool: &str) -> Self {
         let mirrored =
-            [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call"), ("Mcp-Name", "search")];
+            [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call"), ("Mcp-Name", tool)];
         mirrored.into_iter().fold(Self::post(raw, body), |sent, (name, value)| sent.with(name, value))
     }
 

@@ -57,11 +57,9 @@ fn page(snapshot: &Snapshot, limiter: &Limiter, id: KeyId) -> Option<Value> {
     let of_rules = (0_u32..).map(RuleId).zip(snapshot.policy.rules()).flat_map(|(number, rule)| {
         // Of each key by itself: what it has taken from, and is not full again.
         let pair = rule.limits.per_key.and_then(|applied| Some((applied, limiter.level(id, applied)?)));
-        let tool = rule
-            .limits
-            .per_tool
-            .filter(|_| grants.rule(number))
-            .and_then(|applied| Some((applied, snapshot.tool_buckets.get(number)?.level(&applied))));
+        let tool = rule.limits.per_tool.filter(|_| grants.rule(number)).and_then(|applied| {
+            Some((applied, limiter.tool_level(snapshot.tool_buckets.get(number)?, &applied)))
+        });
         let row = |per, (applied, level)| {
             let cost = Some(rule.limits.cost);
             Row { cost, ..Row::new(name(&snapshot.policy, number, rule, per), applied, level) }

@@ -17,6 +17,9 @@ pub struct Limit {
     interval: u64,
     /// The same for a whole bucket.
     whole: u64,
+    /// Both in one number, by which a bucket knows whether it was reckoned with another limit: the interval
+    /// as a float of 32 bits, and tokens of a whole bucket in the lowest 20.
+    terms: u64,
 }
 
 /// Most tokens that come in a second, and that a bucket holds: at the highest rate one comes in a
@@ -43,6 +46,15 @@ pub enum LimitFault {
     Range,
 }
 
+/// Bits that hold the tokens of a whole bucket: a million is less than 2^20.
+const BURST_BITS: u32 = 20;
+
+fn terms(interval: u64, burst: u32) -> u64 {
+    #[expect(clippy::cast_precision_loss, reason = "limits that differ in the eighth digit are the same")]
+    let interval = interval as f32;
+    u64::from(interval.to_bits()) << BURST_BITS | u64::from(burst)
+}
+
 impl Limit {
     /// Reads a rate such as `100/s`, `30/m`, `5/h`, `24/d`, beside how many tokens a bucket holds.
     pub fn parse(rate: &str, burst: u32) -> Result<Self, LimitFault> {
@@ -59,7 +71,7 @@ impl Limit {
         // Compared before rounding.
         let slow_enough = u128::from(tokens) * SECOND <= u128::from(MOST_PER_SECOND) * u128::from(time);
         let legal = slow_enough && interval <= HOUR && (1..=MOST_BURST).contains(&burst);
-        legal.then(|| Self { interval, whole: interval * u64::from(burst) })
+        legal.then(|| Self { interval, whole: interval * u64::from(burst), terms: terms(interval, burst) })
     }
 
     /// The rate as it is written: in the shortest time of which it is a whole number, e.g. `1/s` for
@@ -99,7 +111,9 @@ impl Limit {
         let of = of.max(1);
         let interval = self.interval.saturating_mul(u64::from(of));
         let burst = (self.burst() / of).max(weight).max(1);
-        Self { interval, whole: interval.saturating_mul(u64::from(burst)) }
+        // Far from the end of time, where nothing could be told apart.
+        let whole = interval.saturating_mul(u64::from(burst)).min(u64::MAX / 4);
+        Self { interval, whole, terms: terms(interval, burst) }
     }
 
     /// The time in which an empty bucket fills.
@@ -125,6 +139,28 @@ impl Limit {
         let next = arrival.0.max(now.0).saturating_add(self.time_of(weight));
         let ahead = next - now.0;
         if ahead <= self.whole { Ok(Nanos(next)) } else { Err(Duration::from_nanos(ahead - self.whole)) }
+    }
+
+    /// What tells this limit from another in a bucket that is reckoned with it; never 0.
+    #[inline]
+    pub fn terms(self) -> u64 {
+        self.terms
+    }
+
+    /// The arrival time under this limit of a bucket that was reckoned with another of these terms: as many
+    /// tokens are taken as were, and no more than it holds.
+    #[must_use]
+    pub fn instead_of(self, terms: u64, arrival: Nanos, now: Nanos) -> Nanos {
+        #[expect(clippy::cast_possible_truncation, reason = "what stands above the tokens has 32 bits")]
+        let before = f64::from(f32::from_bits((terms >> BURST_BITS) as u32)).max(1.0);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float is cut to what an integer holds, and a token more or less in ten million is none"
+        )]
+        let ahead = (arrival.0.saturating_sub(now.0) as f64 / before * self.interval as f64) as u64;
+        Nanos(now.0.saturating_add(ahead.min(self.whole)))
     }
 
     /// Tokens in a bucket with this arrival time.

@@ -3,11 +3,12 @@
 //! It adds nothing to what it wraps and buffers nothing.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// A connected stream; `T` is TLS over TCP, boxed so that plain streams stay small.
 pub enum Stream<T> {
@@ -15,6 +16,23 @@ pub enum Stream<T> {
     Plain(TcpStream),
     /// Over TLS.
     Tls(Box<T>),
+}
+
+impl Stream<TlsStream<TcpStream>> {
+    /// Whether the peer has closed its side, or the connection broke, as far as the kernel has said; without
+    /// reading what may lie before that.
+    pub fn is_closed(&self) -> bool {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        let ready = pin!(stream.ready(Interest::READABLE | Interest::ERROR));
+        match ready.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed() || ready.is_error(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Stream<T> {

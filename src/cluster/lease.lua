@@ -1,5 +1,7 @@
 -- One bucket that replicas share: the time at which it would be full again, in microseconds of this
--- server's clock (the generic cell rate algorithm, ITU-T I.371 annex A). A bucket that is full is no key.
+-- server's clock (the generic cell rate algorithm, ITU-T I.371 annex A), and the nanoseconds in which a
+-- token came by which that was reckoned: where a limit changes, tokens that were taken stay taken, and a
+-- bucket holds no fewer than none. A bucket that is full is no key.
 -- KEYS: the bucket. ARGV: nanoseconds in which one token comes, tokens it holds; tokens spent on credit,
 -- given back, wanted. Answers: tokens granted, whole tokens left (below zero after credit).
 -- Rounded up wherever tokens are taken: never more than the limit.
@@ -7,14 +9,19 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, burst = ARGV[1] / 1000, tonumber(ARGV[2])
 local debt, back, want = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local full, before = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+):(%d+)$')
+full = math.max(tonumber(full or 0), now)
+if before and before ~= ARGV[1] then
+  full = now + math.min(math.ceil((full - now) * ARGV[1] / before), math.ceil(burst * interval))
+end
 full = math.max(full - math.floor(back * interval), now) + math.ceil(debt * interval)
-local empty = now + burst * interval
-local granted = math.max(0, math.min(want, math.floor((empty - full) / interval)))
+-- Of differences, which are exact, and not of moments, of which a quarter of a microsecond is lost.
+local left = math.floor(burst - (full - now) / interval)
+local granted = math.max(0, math.min(want, left))
 full = full + math.ceil(granted * interval)
 if full > now then
-  redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
+  redis.call('SET', KEYS[1], string.format('%.0f:%s', full, ARGV[1]), 'PX', math.ceil((full - now) / 1000))
 else
   redis.call('DEL', KEYS[1])
 end
-return { granted, math.floor((empty - full) / interval) }
+return { granted, left - granted }

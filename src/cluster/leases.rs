@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use redis::{Connection, ErrorKind, Pipeline, RedisResult, ServerErrorKind};
+use redis::ErrorKind::{self, Server};
+use redis::{Connection, Pipeline, RedisError, RedisResult, ServerErrorKind};
 
 use crate::base::digest::push_hex;
 use crate::base::lease::{Ask, LeaseId, Told};
@@ -34,6 +35,17 @@ pub struct Ledger {
     cluster: Cluster,
     /// Questions that were sent.
     asked: u64,
+    /// What went wrong last.
+    trouble: Option<String>,
+}
+
+/// What many buckets say.
+#[derive(Debug)]
+pub struct Answers {
+    /// Each, in the order of the questions; nothing where nobody knows what became of it.
+    pub told: Vec<Option<Told>>,
+    /// Whether every server was reached that was asked.
+    pub reached: bool,
 }
 
 /// A script, and the name under which a server that has seen it keeps it.
@@ -68,6 +80,7 @@ impl Ledger {
             link: None,
             cluster: Cluster::default(),
             asked: 0,
+            trouble: None,
         }
     }
 
@@ -77,8 +90,9 @@ impl Ledger {
     }
 
     /// Says that this replica is here, and counts all that are.
-    pub fn present(&mut self) -> Result<u32, String> {
-        self.meet("1")
+    pub fn present(&mut self) -> Option<u32> {
+        let told = self.meet("1");
+        told.map_err(|error| self.trouble = Some(error)).ok()
     }
 
     /// Says that this replica goes.
@@ -99,8 +113,10 @@ impl Ledger {
         count.map_err(|error| error.to_string())
     }
 
-    /// Asks for many buckets; what each says, in their order.
-    pub fn ask(&mut self, asks: &[Ask]) -> Vec<Option<Told>> {
+    /// Asks for many buckets; what each says, in their order. A bucket whose slot is moving, or that holds
+    /// something else, says nothing; where a whole server did not answer, `reached` is false.
+    pub fn ask(&mut self, asks: &[Ask]) -> Answers {
+        let mut reached = true;
         let names: Vec<String> = asks.iter().map(|ask| self.name(ask.id)).collect();
         let mut told = vec![None; asks.len()];
         for together in self.by_node(&names) {
@@ -113,17 +129,29 @@ impl Ledger {
             let script = Script { text: self.lease.text, sha1: self.lease.sha1.clone() };
             let answers = self.at(first, |connection| settle(connection, &script, &chosen));
             match answers {
-                Ok(answers) => {
+                Ok((answers, moved)) => {
+                    if moved {
+                        self.cluster.outdated();
+                    }
                     for (place, answer) in together.iter().zip(answers) {
                         if let Some(told) = told.get_mut(*place) {
                             *told = answer;
                         }
                     }
                 }
-                Err(error) => tracing::debug!(%error, "shared limits cannot be looked up"),
+                Err(error) => {
+                    reached = false;
+                    self.trouble = Some(error.to_string());
+                    tracing::debug!(%error, "shared limits cannot be looked up");
+                }
             }
         }
-        told
+        Answers { told, reached }
+    }
+
+    /// What Redis, or the way there, said when it last did not answer.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// What a bucket is called in Redis.
@@ -140,7 +168,7 @@ impl Ledger {
             return if names.is_empty() { Vec::new() } else { vec![(0..names.len()).collect()] };
         }
         if let Some(first) = names.first() {
-            // Without an answer all of them are asked one by one, and fail one by one.
+            // Without an answer nobody knows where they lie, and none of them is answered.
             let _ = self.cluster.learn(&self.params, first);
         }
         let mut groups: Vec<(Option<Node>, Vec<usize>)> = Vec::new();
@@ -173,15 +201,15 @@ impl Ledger {
     }
 }
 
-/// Asks one server. A script that it does not know, as after a failover, is sent whole: that server has
+/// Asks one server: what each bucket says, and whether one has moved to another. A script that it does not know, as after a failover, is sent whole: that server has
 /// not carried the question out.
 fn settle(
     connection: &mut Connection,
     script: &Script,
     asks: &[(&str, &Ask)],
-) -> RedisResult<Vec<Option<Told>>> {
+) -> RedisResult<(Vec<Option<Told>>, bool)> {
     let mut answers = send(connection, script, true, asks)?;
-    let unknown = ErrorKind::Server(ServerErrorKind::NoScript);
+    let unknown = Server(ServerErrorKind::NoScript);
     let missed: Vec<usize> = (0..)
         .zip(&answers)
         .filter(|(_, answer)| matches!(answer, Err(error) if error.kind() == unknown))
@@ -195,11 +223,21 @@ fn settle(
             }
         }
     }
-    // A server that takes no writes, or holds the slot no more: another connection may lead to the right one.
-    if let Some(Err(error)) = answers.iter().find(|answer| answer.is_err()) {
+    let mut failed = answers.iter().filter_map(|answer| answer.as_ref().err());
+    if let Some(error) = failed.clone().find(|error| !is_of_one_bucket(error)) {
         return Err((error.kind(), "a shared limit was not changed", error.to_string()).into());
     }
-    Ok(answers.into_iter().map(Result::ok).collect())
+    let moved = failed.any(|error| error.kind() == Server(ServerErrorKind::Moved));
+    Ok((answers.into_iter().map(Result::ok).collect(), moved))
+}
+
+/// Whether what a server says concerns one bucket: its slot is elsewhere, or on its way there, or what
+/// stands under its name is no bucket. Everything else concerns the server: it takes no writes, or gives no
+/// rights.
+fn is_of_one_bucket(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, CrossSlot, Moved, TryAgain};
+    matches!(error.kind(), Server(Ask | CrossSlot | Moved | TryAgain) | ErrorKind::UnexpectedReturnType)
+        || error.code() == Some("WRONGTYPE")
 }
 
 fn send(

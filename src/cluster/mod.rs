@@ -5,4 +5,4 @@
 
 mod leases;
 
-pub use leases::Ledger;
+pub use leases::{Answers, Ledger};

@@ -24,6 +24,10 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 /// After so long without an answer limits count as out of reach: two answers may be late, or one
 /// connection may have to be opened again.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// After so long every replica has said again that it is here.
+const SETTLED: Duration = Duration::from_secs(2);
+/// Time for giving back what is left when the gateway stops.
+const LAST: Duration = Duration::from_secs(1);
 /// Questions in one go: some 100 KiB, and a millisecond of Redis' time.
 const AT_ONCE: usize = 1_000;
 
@@ -61,10 +65,10 @@ impl Leases {
             metrics,
             is_away: true,
             was_lost: false,
+            back: Nanos(0),
+            has_warned: false,
         };
-        if keeping.has_work() {
-            keeping.come_back();
-        }
+        keeping.come_back();
         let stop_thread = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("leases".into());
         let thread = thread.spawn(move || keeping.run(&notes, &stop_thread))?;
@@ -89,35 +93,46 @@ struct Keeping {
     metrics: Arc<Metrics>,
     /// Whether limits are kept without the ledger.
     is_away: bool,
-    /// Whether a question since the last heartbeat had no answer.
+    /// Whether a server did not answer since the last heartbeat.
     was_lost: bool,
+    /// When it was reached again.
+    back: Nanos,
+    /// Whether it was said that it is away.
+    has_warned: bool,
 }
 
 impl Keeping {
     fn run(&mut self, notes: &Receiver<Note>, stop: &AtomicBool) {
         let mut heartbeat = after(now(), HEARTBEAT);
         while !stop.load(Ordering::Relaxed) && self.listen(notes, heartbeat) {
-            if !self.is_away && self.has_work() {
+            if !self.is_away {
                 self.round();
             }
             if now() >= heartbeat {
                 heartbeat = after(now(), HEARTBEAT);
-                if self.has_work() {
-                    self.beat();
-                }
+                self.beat();
                 self.tell();
             }
         }
+        self.settle();
+    }
+
+    /// Gives back what is left; where Redis is slow or gone, it is lost.
+    fn settle(&mut self) {
+        let last = after(now(), LAST);
         for part in self.keeper.close().chunks(AT_ONCE) {
-            self.ledger.ask(part);
+            if self.is_away || now() > last || !self.ledger.ask(part).reached {
+                return;
+            }
         }
-        if self.has_work() {
+        if !self.is_away {
             self.ledger.leave();
         }
     }
 
-    /// Where no limit is shared, Redis hears nothing of it.
-    fn has_work(&self) -> bool {
+    /// Whether any limit is shared now. Where none is, this goes on all the same, so that a reload finds
+    /// the ledger at hand; but nobody is told how it goes.
+    fn is_needed(&self) -> bool {
         !self.snapshot.load().policy.shared().named.is_empty()
     }
 
@@ -145,7 +160,7 @@ impl Keeping {
         }
         let answers = self.ledger.ask(&asks);
         let mut lost = 0;
-        for (ask, answer) in asks.iter().zip(answers) {
+        for (ask, answer) in asks.iter().zip(answers.told) {
             if let Some(told) = answer {
                 self.keeper.told(ask, told, now());
             } else {
@@ -154,8 +169,8 @@ impl Keeping {
             }
         }
         self.metrics.leases.lost.fetch_add(lost, Ordering::Relaxed);
-        self.was_lost |= lost > 0;
-        lost == 0
+        self.was_lost |= !answers.reached;
+        answers.reached
     }
 
     /// Says that this replica is here, and whether limits can be looked up.
@@ -164,40 +179,56 @@ impl Keeping {
             return self.come_back();
         }
         let begun = now();
-        match self.ledger.present() {
-            Ok(replicas) if !self.was_lost => {
-                self.sharing.count(replicas);
-                self.sharing.reached(after(begun, PATIENCE));
-            }
-            Ok(_) => {}
-            Err(error) => tracing::debug!(error, "redis does not keep shared limits"),
+        let present = self.ledger.present();
+        if let Some(replicas) = present.filter(|_| !self.was_lost) {
+            self.count(replicas);
+            self.sharing.reached(after(begun, PATIENCE));
         }
         self.was_lost = false;
         if !self.sharing.is_reached(now()) {
             self.is_away = true;
             self.keeper.cut();
-            let replicas = self.sharing.replicas();
-            tracing::warn!(replicas, "redis is out of reach, and with it the limits that replicas share");
         }
+        self.warn();
     }
 
     /// Tries to get back: what is in use is filled before calls go by it again.
     fn come_back(&mut self) {
         let begun = now();
-        let replicas = match self.ledger.present() {
-            Ok(replicas) => replicas,
-            Err(error) => return tracing::debug!(error, "redis does not keep shared limits"),
-        };
+        let Some(replicas) = self.ledger.present() else { return self.warn() };
+        self.back = begun;
         self.keeper.look_at_all(begun);
-        while self.keeper.next().is_some_and(|due| due <= begun) {
+        // Calls go on meanwhile, and may leave something to ask each time.
+        while self.keeper.next().is_some_and(|due| due <= begun) && now() < after(begun, PATIENCE) {
             if !self.round() {
-                return;
+                return self.warn();
             }
         }
         (self.is_away, self.was_lost) = (false, false);
-        self.sharing.count(replicas);
+        self.count(replicas);
         self.sharing.reached(after(now(), PATIENCE));
-        tracing::info!(replicas, "limits are shared through redis");
+        if self.is_needed() {
+            tracing::info!(replicas = self.sharing.replicas(), "limits are shared through redis");
+        }
+        self.has_warned = false;
+    }
+
+    /// A Redis that was just started has not heard from everybody yet.
+    fn count(&self, replicas: u32) {
+        let known = self.sharing.replicas();
+        let settled = now() > after(self.back, SETTLED);
+        self.sharing.count(if settled { replicas } else { replicas.max(known) });
+    }
+
+    /// Says once that shared limits are not kept through Redis, and why.
+    fn warn(&mut self) {
+        if !self.is_away || self.has_warned || !self.is_needed() {
+            return;
+        }
+        self.has_warned = true;
+        let (replicas, reason) =
+            (self.sharing.replicas(), self.ledger.trouble().unwrap_or("no answer in time"));
+        tracing::warn!(replicas, reason, "redis is out of reach, and with it the limits that replicas share");
     }
 
     fn tell(&self) {

@@ -18,6 +18,9 @@ const CONNECTIONS: usize = 16;
 /// After how long a node that failed is tried again for what may be lost.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// At most so often who holds what is asked where a node says that it has changed.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Slots, and the nodes that have them, the primary first.
 type Range = (RangeInclusive<u16>, Vec<Node>);
 
@@ -101,6 +104,14 @@ impl Cluster {
         })?;
         self.keep(ranges);
         Ok(())
+    }
+
+    /// A node said that it does not hold a slot any more: who holds what is asked anew, soon.
+    pub fn outdated(&mut self) {
+        self.is_stale = true;
+        if self.asked.is_some_and(|asked| asked.elapsed() >= SOON) {
+            self.asked = None;
+        }
     }
 
     /// Who holds a slot, as far as that is known: one node is asked once for all of its own.

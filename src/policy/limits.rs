@@ -48,7 +48,8 @@ impl Applied {
     #[must_use]
     fn instead_of(self, other: Option<Self>) -> Self {
         match other.and_then(|other| other.shared) {
-            Some(ahead) => self.shared(ahead.dearest),
+            // A call that costs more than the whole bucket is refused, whatever is asked for it.
+            Some(ahead) => self.shared(ahead.dearest.min(self.limit.burst())),
             None => self,
         }
     }

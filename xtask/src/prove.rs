@@ -95,9 +95,7 @@ fn limits() -> Done {
     let mut schedules = cargo(&["test", "--lib", "limiter::", "--", "--nocapture", "--test-threads=1"]);
     schedules.env("TOLLGATE_TEST_STRENGTH", "full");
     let said = lines("limits, thousands of schedules", schedules)?;
-    keep("limits-schedules.txt", &said, |line| {
-        line.contains("measured: ") || line.starts_with("test result")
-    })?;
+    keep("limiter.txt", &said, |line| line.contains("measured: ") || line.starts_with("test result"))?;
     released("limits", &["limits::", "shared::", "concurrency::"], &["measured"])?;
     loadtest("limits", "--json benches/record/limits.json")
 }

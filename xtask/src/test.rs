@@ -23,7 +23,7 @@ pub(crate) fn all() -> Done {
     })?;
     run("the clients that tests drive", cargo(&["build", "--quiet", "--examples"]))?;
     run("tests", cargo(&["test", "--workspace", "--lib", "--bins", "--tests"]))?;
-    let timed = ["--bench", "stages", "--bench", "timing", "--bench", "workers"];
+    let timed = ["--bench", "stages", "--bench", "timing", "--bench", "workers", "--bench", "crowd"];
     run("benches, each once", cargo(&[&["test", "--quiet", "--package", "tollgate"][..], &timed].concat()))?;
     budgets::check()?;
     prove::overhead_in_short()

@@ -48,7 +48,13 @@ where
                 context.answered();
                 reply.map(ReplyBody::whole)
             }
-            Self::Streamed(reply) => reply.map(|watched| ReplyBody::streamed(watched, context.keep())),
+            Self::Streamed(reply) => {
+                // Nobody asks an empty stream for its end.
+                if reply.body.body.is_end_stream() {
+                    context.answered();
+                }
+                reply.map(|watched| ReplyBody::streamed(watched, context.keep()))
+            }
         }
     }
 }

@@ -6,13 +6,18 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::base::bounds::{AHEAD_BYTES, READ_BYTES};
 use crate::net::params::{ClientStream, ReadScratch};
 use crate::wire::http1::{BodyLength, Chunked, Piece};
+
+/// How often it is looked whether a client has left that has sent as much ahead as it may.
+const LOOK: Duration = Duration::from_millis(250);
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -30,6 +35,8 @@ pub(super) struct Link {
     left: Left,
     /// What is to be sent of `100 Continue` before more of the body is awaited.
     owed: &'static [u8],
+    /// When it is looked again whether a client has left that has sent much ahead.
+    look: Option<Pin<Box<Sleep>>>,
 }
 
 /// What is still to come of a body.
@@ -42,7 +49,7 @@ enum Left {
 
 impl Link {
     pub(super) fn new(stream: ClientStream, scratch: ReadScratch) -> Self {
-        Self { stream, scratch, read: BytesMut::new(), left: Left::Nothing, owed: &[] }
+        Self { stream, scratch, read: BytesMut::new(), left: Left::Nothing, owed: &[], look: None }
     }
 
     /// Reads what there is; 0 bytes are the end.
@@ -66,6 +73,7 @@ impl Link {
 
     /// A request's head was taken; this is what its body will be.
     pub(super) fn expect(&mut self, length: BodyLength, awaits_continue: bool) {
+        self.look = None;
         self.left = match length {
             BodyLength::Empty => Left::Nothing,
             BodyLength::Known(length) => Left::Length(length),
@@ -150,15 +158,24 @@ impl Link {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready once the client has left. What it sends ahead is kept, up to a bound; while its
-    /// body is still being read, the reader of the body will notice.
+    /// Ready once the client has left. What it sends ahead is kept, up to a bound, beyond which the kernel
+    /// is asked now and then whether it has; while its body is still being read, the reader of the body
+    /// will notice.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while matches!(self.left, Left::Nothing) && self.read.len() < AHEAD_BYTES {
             if !matches!(ready!(self.poll_more(cx)), Ok(1..)) {
                 return Poll::Ready(());
             }
         }
-        Poll::Pending
+        if !matches!(self.left, Left::Nothing) {
+            return Poll::Pending;
+        }
+        while !self.stream.is_closed() {
+            let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+            ready!(look.as_mut().poll(cx));
+            look.as_mut().reset(Instant::now() + LOOK);
+        }
+        Poll::Ready(())
     }
 
     /// Sends from the front of `out`, which is emptied when all of it has left.

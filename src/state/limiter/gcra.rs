@@ -1,8 +1,9 @@
 //! One token bucket as one number: the theoretical arrival time of the generic cell rate algorithm
 //! (ITU-T I.371, 2004, annex A; virtual scheduling).
 //!
-//! A bucket is full when its number lies in the past, and a number is all that is kept, so taking is
-//! one compare-and-swap. Pure but for the atomic: time is passed in, nothing is logged.
+//! A bucket is full when its number lies in the past, so taking is one compare-and-swap. Beside it stands what
+//! it was reckoned with: where a limit changes, the tokens that were taken stay taken, and
+//! not the time in which they would have come. Pure but for the atomics: time is passed in.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,49 +13,75 @@ use crate::base::{Limit, Nanos};
 
 /// A bucket; full when it is made.
 #[derive(Debug, Default)]
-pub struct Bucket(AtomicU64);
+pub struct Bucket {
+    arrival: AtomicU64,
+    /// [`Limit::terms`] of the limit that the arrival time was reckoned with; 0 before that.
+    terms: AtomicU64,
+}
 
 impl Bucket {
     /// Whether there are tokens, without taking them.
     #[inline]
     pub fn has(&self, limit: Limit, now: Nanos, weight: u32) -> Result<(), Duration> {
-        limit.after(Nanos(self.0.load(Ordering::Relaxed)), now, weight).map(drop)
+        limit.after(self.arrival(limit, now), now, weight).map(drop)
     }
 
     /// Takes tokens: all or none; else how long until there are so many.
     #[inline]
     pub fn take(&self, limit: Limit, now: Nanos, weight: u32) -> Result<(), Duration> {
-        let mut arrival = self.0.load(Ordering::Relaxed);
+        let mut arrival = self.arrival(limit, now).0;
         loop {
             let next = limit.after(Nanos(arrival), now, weight)?.0;
             // Nothing else is published with it, so no order is needed.
-            match self.0.compare_exchange_weak(arrival, next, Ordering::Relaxed, Ordering::Relaxed) {
+            match self.arrival.compare_exchange_weak(arrival, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(other) => arrival = other,
             }
         }
     }
 
+    /// The arrival time, as the limit reckons.
+    #[inline]
+    fn arrival(&self, limit: Limit, now: Nanos) -> Nanos {
+        if self.terms.load(Ordering::Relaxed) != limit.terms() {
+            self.adopt(limit, now);
+        }
+        Nanos(self.arrival.load(Ordering::Relaxed))
+    }
+
+    /// Reckons with another limit from now on. Who takes in the same moment as the first that does may be
+    /// reckoned by the old one.
+    #[cold]
+    fn adopt(&self, limit: Limit, now: Nanos) {
+        let before = self.terms.swap(limit.terms(), Ordering::Relaxed);
+        if before == 0 || before == limit.terms() {
+            return;
+        }
+        let again = |arrival| Some(limit.instead_of(before, Nanos(arrival), now).0);
+        let _ = self.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, again);
+    }
+
     /// Gives back what was taken a moment ago. Who took it and no other may.
     #[inline]
     pub fn give_back(&self, limit: Limit, weight: u32) {
-        self.0.fetch_sub(limit.time_of(weight), Ordering::Relaxed);
+        self.arrival.fetch_sub(limit.time_of(weight), Ordering::Relaxed);
     }
 
     /// Tokens in it.
     pub fn tokens(&self, limit: Limit, now: Nanos) -> u32 {
-        limit.tokens(Nanos(self.0.load(Ordering::Relaxed)), now)
+        limit.tokens(self.arrival(limit, now), now)
     }
 
     /// How long until it is full.
-    pub fn full_in(&self, now: Nanos) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed).saturating_sub(now.0))
+    pub fn full_in(&self, limit: Limit, now: Nanos) -> Duration {
+        let ahead = self.arrival(limit, now).0.saturating_sub(now.0);
+        Duration::from_nanos(ahead).min(limit.window())
     }
 
     /// Whether it is full.
     #[inline]
     pub fn is_full(&self, now: Nanos) -> bool {
-        self.0.load(Ordering::Relaxed) <= now.0
+        self.arrival.load(Ordering::Relaxed) <= now.0
     }
 }
 
@@ -89,6 +116,30 @@ mod tests {
         assert!(bucket.is_full(at(401)) && bucket.tokens(limit, at(401)) == 3);
         // More than it ever holds is never there.
         assert!(bucket.take(limit, at(100_000), 4).is_err());
+    }
+
+    #[test]
+    fn tokens_that_were_taken_stay_taken_when_the_limit_changes() {
+        let limit = |tokens, time, burst| Limit::new(tokens, time, burst).unwrap();
+        let hour = SECOND * 3_600;
+        let at = |ms: u64| Nanos(1_000_000_000 + ms * 1_000_000);
+        let (slow, fast) = (limit(1, hour, 3), limit(100, SECOND, 200));
+        // From little to much: three of two hundred are taken, and back again.
+        let bucket = Bucket::default();
+        assert!(bucket.take(slow, at(0), 3).is_ok() && bucket.take(slow, at(0), 1).is_err());
+        assert_eq!((bucket.tokens(fast, at(0)), bucket.full_in(fast, at(0))), (197, SECOND * 3 / 100));
+        assert!(bucket.take(fast, at(0), 197).is_ok() && bucket.take(fast, at(0), 1).is_err());
+        // From much to little: more is taken than it holds, so it is empty.
+        assert_eq!(bucket.take(slow, at(0), 1), Err(hour));
+        assert_eq!(bucket.full_in(slow, at(0)), hour * 3);
+        // A smaller burst at the same rate.
+        let (large, small, bucket) = (limit(1, hour, 200), limit(1, hour, 5), Bucket::default());
+        assert!(bucket.take(large, at(0), 200).is_ok());
+        assert_eq!(bucket.has(small, at(0), 1), Err(hour));
+        assert_eq!((bucket.take(small, at(0), 2), bucket.tokens(small, at(0))), (Err(hour * 2), 0));
+        assert!(
+            bucket.take(small, at(3_600_000), 1).is_ok() && bucket.take(small, at(3_600_000), 1).is_err()
+        );
     }
 
     proptest! {

@@ -27,7 +27,8 @@ const LOOK: u64 = 100 * MS;
 /// none and every replica waits for the next.
 const GAP: u64 = 10 * MS;
 const EMPTY_GAP: u64 = 40 * MS;
-/// At most so long between two questions about a bucket that was empty.
+/// At most so long between two questions about a bucket that is empty and that calls wait for: what
+/// others give back is there sooner than what comes.
 const LONGEST: u64 = 1_000 * MS;
 
 /// What a worker tells the keeper: a bucket that needs it.
@@ -52,14 +53,14 @@ struct InUse {
     /// Tokens a second, as far as calls asked for them.
     rate: f64,
     looked: Nanos,
+    /// What calls asked for too short a time before that.
+    early: u64,
     /// When calls came last.
     used: Nanos,
     /// When it is looked at next; `None` while the ledger is asked.
     due: Option<Nanos>,
     /// No question before this.
     earliest: Nanos,
-    /// Pause between questions about a bucket that is empty and that nobody uses here.
-    pause: u64,
 }
 
 /// What a look at a bucket leads to.
@@ -98,19 +99,25 @@ impl Keeper {
     pub fn note(&mut self, note: Note, now: Nanos) {
         let Note { id, lease, limit, ahead } = note;
         let bucket = self.in_use.entry(id).or_insert_with(|| InUse {
-            lease,
+            lease: Arc::clone(&lease),
             limit,
             ahead,
             mark: 0,
             rate: 0.0,
             // One call alone is no traffic yet.
             looked: Nanos(now.0.saturating_sub(SEEN)),
+            early: 0,
             used: now,
             due: Some(now),
             earliest: now,
-            pause: LOOK,
         });
         (bucket.limit, bucket.ahead) = (limit, ahead);
+        if !Arc::ptr_eq(&bucket.lease, &lease) {
+            // A reload took the limit away and another brought it back, while it was in use.
+            lease.inherit(&bucket.lease);
+            bucket.mark = lease.tokens();
+            bucket.lease = lease;
+        }
         // While the ledger is asked, its answer is what comes next.
         if let Some(due) = bucket.due {
             let at = bucket.earliest.max(now).min(due);
@@ -195,8 +202,7 @@ impl InUse {
         self.lease.unwatch();
         let tokens = self.lease.tokens();
         self.see(tokens, now);
-        let idle = now.0 - self.used.0.min(now.0) >= IDLE;
-        let wanted = if idle { 0 } else { self.wanted() };
+        let (idle, wanted) = (self.is_idle(now), self.wanted(now));
         let back = if tokens > 2 * wanted { self.lease.withdraw(tokens - wanted) } else { 0 };
         let debt = u32::try_from(-tokens).unwrap_or(0);
         let renew = debt > 0 || tokens < self.low(wanted);
@@ -209,7 +215,7 @@ impl InUse {
         }
         if idle {
             self.lease.watch(0);
-            return if self.lease.tokens() == 0 { Next::Rest } else { Next::Look(now) };
+            return if self.lease.tokens() == 0 { Next::Rest } else { Next::Look(Nanos(now.0 + GAP)) };
         }
         Next::Look(self.watch(now, now.0 + LOOK))
     }
@@ -218,11 +224,17 @@ impl InUse {
     fn see(&mut self, tokens: i64, now: Nanos) {
         let spent = u64::try_from(self.mark - tokens).unwrap_or(0);
         let asked = spent + self.lease.take_missed();
-        let passed = now.0.saturating_sub(self.looked.0).max(MS);
-        self.looked = now;
+        let passed = now.0.saturating_sub(self.looked.0);
         if asked > 0 {
             self.used = now;
         }
+        // Of so short a time no rate can be told: it counts with the next.
+        if passed < MS {
+            self.early += asked;
+            return;
+        }
+        self.looked = now;
+        let asked = asked + std::mem::take(&mut self.early);
         #[expect(
             clippy::cast_precision_loss,
             reason = "tokens and nanoseconds of moments are far below 2^52"
@@ -231,8 +243,16 @@ impl InUse {
         self.rate = if self.rate == 0.0 { rate } else { self.rate + (rate - self.rate) * share };
     }
 
+    /// Whether nobody called for a while.
+    fn is_idle(&self, now: Nanos) -> bool {
+        now.0.saturating_sub(self.used.0) >= IDLE
+    }
+
     /// Tokens that the lease is meant to hold.
-    fn wanted(&self) -> i64 {
+    fn wanted(&self, now: Nanos) -> i64 {
+        if self.is_idle(now) {
+            return 0;
+        }
         #[expect(clippy::cast_possible_truncation, reason = "a float is cut to what an integer holds")]
         let lasting = (self.rate * LASTS) as i64;
         // Where there is no credit, a call needs a lease, however few they are.
@@ -240,9 +260,11 @@ impl InUse {
         lasting.max(least).min(i64::from(self.ahead.lease))
     }
 
-    /// Below this a lease is renewed: half spent, or too little for the dearest call.
+    /// Below this a lease is renewed: half spent; or, where there is no credit for it, too little for the
+    /// dearest call.
     fn low(&self, wanted: i64) -> i64 {
-        if wanted == 0 { 0 } else { (wanted / 2).max(i64::from(self.ahead.dearest)) }
+        let least = if self.lease.has_credit() { 0 } else { i64::from(self.ahead.dearest) };
+        (wanted / 2).max(least).min(wanted)
     }
 
     fn told(&mut self, ask: &Ask, told: Told, now: Nanos) -> Nanos {
@@ -256,18 +278,19 @@ impl InUse {
         let empty = told.granted < ask.want;
         let gap = if empty { comes.clamp(EMPTY_GAP, LONGEST) } else { GAP };
         self.earliest = Nanos(now.0 + gap);
-        if ask.want == 0 && !more {
-            // Nobody calls here, and others take what comes.
-            self.pause = (self.pause * 2).min(LONGEST);
-            return self.watch(now, now.0 + self.pause.max(comes.min(LONGEST)));
+        if self.is_idle(now) && !more {
+            // Nobody calls here, and who does will tell: it is asked again when there can be credit.
+            let lacks = u64::try_from(i64::from(self.ahead.credit) - told.level).unwrap_or(0);
+            let full = self.limit.interval().saturating_mul(lacks).max(LOOK);
+            let low = self.lease.watch(0);
+            return if low { self.earliest } else { Nanos(now.0.saturating_add(full)) };
         }
-        self.pause = LOOK;
         self.watch(now, now.0 + if empty { gap } else { LOOK })
     }
 
     /// Lets calls tell when the lease is low; what they took before they could is seen here.
     fn watch(&self, now: Nanos, at: u64) -> Nanos {
-        let low = self.low(self.wanted());
+        let low = self.low(self.wanted(now));
         if self.lease.watch(low) { Nanos(at.min(self.earliest.0.max(now.0))) } else { Nanos(at) }
     }
 }

@@ -5,7 +5,7 @@
 //! spend more credit than was left when the ledger last said that there are tokens.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use super::gcra::Bucket;
@@ -97,7 +97,12 @@ impl Lease {
     /// Whether the keeper has to be told; true once until it has looked.
     #[inline]
     pub(super) fn wants_keeper(&self) -> bool {
-        self.is_low() && !self.noted.load(Ordering::Relaxed) && !self.noted.swap(true, Ordering::AcqRel)
+        if !self.is_low() {
+            return false;
+        }
+        // What was taken is seen by a keeper that has looked before, or its look is seen here.
+        fence(Ordering::SeqCst);
+        !self.noted.load(Ordering::Relaxed) && !self.noted.swap(true, Ordering::AcqRel)
     }
 
     /// The keeper could not be told.
@@ -171,7 +176,15 @@ impl Lease {
     pub(super) fn watch(&self, low: i64) -> bool {
         self.low.store(low, Ordering::Relaxed);
         self.noted.store(false, Ordering::Release);
-        self.is_low()
+        fence(Ordering::SeqCst);
+        self.is_low() || self.missed.load(Ordering::Relaxed) > 0
+    }
+
+    /// What another lease of the same bucket had when it was given up: what it owes is owed here.
+    pub(super) fn inherit(&self, other: &Self) {
+        let tokens = other.tokens.swap(0, Ordering::AcqRel);
+        self.credit.fetch_min(other.credit.load(Ordering::Acquire), Ordering::AcqRel);
+        self.tokens.fetch_add(tokens, Ordering::AcqRel);
     }
 
     /// The keeper looks by itself, and need not be told.

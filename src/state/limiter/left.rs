@@ -32,9 +32,10 @@ impl Limiter {
 
     fn left_at(&self, asked: &Asked<'_>, now: Nanos) -> Option<Left> {
         let left = self.with_places(asked, now, |held| {
+            let by = self.footing(held, asked, now);
             let enforced = held.iter().flatten().filter(|(_, applied, _)| applied.enforced);
             let look = |(which, applied, place): &Held<'_>| {
-                let Level { tokens, full_in } = place.level(applied.limit, now);
+                let Level { tokens, full_in } = place.level(applied.limit, by, now);
                 Left { which: *which, limit: applied.limit, tokens, full_in }
             };
             enforced.map(look).min_by_key(|left| (left.tokens, Reverse(left.full_in)))

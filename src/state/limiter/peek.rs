@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use super::place::Place;
+use super::sharing::Footing;
 use super::{BucketId, Limiter, ToolBucket};
+use crate::base::lease::{LeaseId, WhenGone};
 use crate::base::{KeyId, Limit, Nanos, Tick};
 use crate::policy::Applied;
 
@@ -27,26 +29,36 @@ impl Level {
     }
 }
 
-impl ToolBucket {
-    /// How full it is now.
-    pub fn level(&self, applied: &Applied) -> Level {
-        self.place(applied).level(applied.limit, Tick::exact().nanos())
-    }
-}
-
 impl Limiter {
     /// How full a key's bucket of a limit is; nothing where it is full, or not there, which is the same.
     pub fn level(&self, key: KeyId, applied: Applied) -> Option<Level> {
         self.level_at(key, applied, Tick::exact().nanos())
     }
 
+    /// How full the bucket of a rule's limit is.
+    pub fn tool_level(&self, bucket: &ToolBucket, applied: &Applied) -> Level {
+        let now = Tick::exact().nanos();
+        bucket.place(applied).level(applied.limit, self.kept_by(now), now)
+    }
+
     fn level_at(&self, key: KeyId, applied: Applied, now: Nanos) -> Option<Level> {
         let id = BucketId { key, limit: applied.bucket };
+        let level = |place: Place<'_>| place.level(applied.limit, self.kept_by(now), now);
         let level = match applied.shared {
-            None => self.table.look(&id, |bucket| Place::Own(bucket).level(applied.limit, now)),
-            Some(_) => self.leases.look(&id, |leased| leased.0.level(applied.limit)),
+            None => self.table.look(&id, |bucket| level(Place::Own(bucket))),
+            Some(ahead) => {
+                let lease = LeaseId { key: Some(key), limit: applied.bucket };
+                self.leases.look(&id, |leased| level(Place::Shared(&leased.0, lease, ahead)))
+            }
         };
         level.filter(|level| !level.full_in.is_zero())
+    }
+
+    fn kept_by(&self, now: Nanos) -> Footing {
+        match &self.sharing {
+            Some(sharing) => sharing.footing(now, WhenGone::LocalShare),
+            None => Footing::Share(1),
+        }
     }
 }
 

@@ -73,11 +73,16 @@ impl Place<'_> {
         }
     }
 
-    /// How full it is; of a lease as far as is known here.
-    pub(super) fn level(&self, limit: Limit, now: Nanos) -> Level {
-        match self {
-            Self::Own(bucket) => Level { tokens: bucket.tokens(limit, now), full_in: bucket.full_in(now) },
-            Self::Shared(lease, ..) => lease.level(limit),
+    /// How full it is; of a lease as far as is known here, or what this replica has by itself.
+    pub(super) fn level(&self, limit: Limit, by: Footing, now: Nanos) -> Level {
+        let of = |bucket: &Bucket, limit| Level {
+            tokens: bucket.tokens(limit, now),
+            full_in: bucket.full_in(limit, now),
+        };
+        match (self, by) {
+            (Self::Own(bucket), _) => of(bucket, limit),
+            (Self::Shared(lease, ..), Footing::Share(replicas)) => of(&lease.share, limit.share(replicas, 1)),
+            (Self::Shared(lease, ..), _) => lease.level(limit),
         }
     }
 

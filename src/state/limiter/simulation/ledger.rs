@@ -16,12 +16,12 @@ impl Ledger {
         let mut full = self.0.get(&ask.id).copied().unwrap_or(0.0).max(now);
         full = (full - (f64::from(ask.back) * interval).floor()).max(now);
         full += (f64::from(ask.debt) * interval).ceil();
-        let empty = now + burst * interval;
-        let granted = ((empty - full) / interval).floor().min(f64::from(ask.want)).max(0.0);
+        let left = (burst - (full - now) / interval).floor();
+        let granted = left.min(f64::from(ask.want)).max(0.0);
         full += (granted * interval).ceil();
         self.0.insert(ask.id, full);
         #[expect(clippy::cast_sign_loss, reason = "it is not below zero")]
-        let told = Told { granted: granted as u32, level: ((empty - full) / interval).floor() as i64 };
+        let told = Told { granted: granted as u32, level: (left - granted) as i64 };
         told
     }
 }

@@ -12,6 +12,7 @@
 )]
 
 pub(crate) mod ledger;
+mod one;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,8 @@ const MS: u64 = 1_000_000;
 const ID: LeaseId = LeaseId { key: None, limit: 7 };
 /// A question that is not answered by then is given up.
 const PATIENCE: u64 = 500 * MS;
-const BEGIN: u64 = 1_000_000 * MS;
+/// As Redis' clock reads, at which a float is coarse.
+const BEGIN: u64 = 1_790_000_000_123 * MS;
 
 /// `SplitMix64` (Steele, Lea, Flood 2014): small, and the same for a seed on every machine.
 struct Random(u64);
@@ -62,9 +64,11 @@ struct Replica {
     keeper: Keeper,
     notes: Vec<Note>,
     sent: Option<Sent>,
-    /// Calls that are due, in thousandths.
+    /// Calls that are due, in millionths.
     calls: u64,
-    cut_until: u64,
+    /// While it hears nothing, and whether it has given the ledger up since.
+    cut: Option<(u64, u64)>,
+    is_away: bool,
 }
 
 impl Replica {
@@ -75,7 +79,8 @@ impl Replica {
             notes: Vec::new(),
             sent: None,
             calls: 0,
-            cut_until: 0,
+            cut: None,
+            is_away: false,
         }
     }
 }
@@ -102,16 +107,22 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let rate = [10, 30, 100, 1_000, 3_000, 10_000][random.below(6) as usize];
-        let replicas = [2, 3, 4, 8, 20, 100][random.below(6) as usize];
-        let weight = if random.chance(300) { 1 + random.below(5) } else { 1 };
-        let burst = rate / 10 + 2 * weight + random.below(2 * rate);
+        // Every fiftieth is what the figures are told of.
+        let told = seed % 50 == 0;
+        let rate = if told { 10_000 } else { [7, 30, 100, 1_000, 3_000, 10_000][random.below(6) as usize] };
+        let replicas = if told { 4 } else { [2, 3, 4, 8, 20, 100][random.below(6) as usize] };
+        let weight = if !told && random.chance(300) { 1 + random.below(5) } else { 1 };
+        // Some other call of the same limit may be dearer.
+        let dearest = if !told && random.chance(300) { weight + random.below(20) } else { weight };
+        let least = (rate / 10).max(dearest).max(1);
+        let burst =
+            if !told && random.chance(200) { least } else { least + 2 * weight + random.below(2 * rate) };
         let limit = Limit::new(rate as u32, Duration::from_secs(1), burst as u32).unwrap();
-        let ahead = Ahead::of(limit, weight as u32);
+        let ahead = Ahead::of(limit, dearest as u32);
         assert!(ahead.fits(limit));
         let most = burst as f64 + f64::from(ahead.most()) * f64::from(replicas);
         Self {
-            is_fair: random.chance(400),
+            is_fair: told || random.chance(400),
             random,
             ledger: Ledger::default(),
             limit,
@@ -130,8 +141,11 @@ impl World {
 
     /// Another split of the traffic: four fifths to one replica, and so on, in an order by chance.
     fn shift(&mut self, rate: u64) {
-        let mut left = rate * if self.is_fair { 20 } else { 3 + self.random.below(27) } / 10;
         self.demand = vec![0; self.replicas.len()];
+        if !self.is_fair && self.random.chance(200) {
+            return;
+        }
+        let mut left = rate * if self.is_fair { 20 } else { 3 + self.random.below(27) } / 10;
         let first = self.random.below(self.replicas.len() as u64) as usize;
         for number in 0..self.replicas.len() {
             let place = (first + number) % self.replicas.len();
@@ -171,14 +185,30 @@ impl World {
             self.left += f64::from(self.ahead.credit);
             self.most += f64::from(self.ahead.credit);
         }
+        let (now, replica) = (self.now, &mut self.replicas[place]);
         if cut {
-            self.replicas[place].cut_until = self.now + self.random.below(4_000) * MS;
+            replica.cut = Some((now, now + self.random.below(4_000) * MS));
+        }
+        match replica.cut {
+            Some((_, until)) if until <= now => {
+                replica.cut = None;
+                if std::mem::take(&mut replica.is_away) {
+                    replica.keeper.look_at_all(Nanos(now));
+                }
+            }
+            Some((since, _)) if now > since + 1_000 * MS && !replica.is_away => {
+                replica.is_away = true;
+                replica.keeper.cut();
+            }
+            _ => {}
         }
     }
 
     fn call(&mut self, place: usize, passed: u64) {
         let replica = &mut self.replicas[place];
-        // In millionths of calls of this weight.
+        if replica.is_away {
+            return;
+        }
         replica.calls += self.demand[place] * passed / 1_000 / self.weight;
         while replica.calls >= 1_000_000 {
             replica.calls -= 1_000_000;
@@ -237,7 +267,7 @@ impl World {
         let slow = !fair && self.random.chance(20);
         let mut travels = || (50 + self.random.below(if slow { 600_000 } else { 2_000 })) * 1_000;
         let (there, back) = (travels(), travels());
-        let cut = now < self.replicas[place].cut_until;
+        let cut = self.replicas[place].cut.is_some();
         let lost = cut || !fair && self.random.chance(10);
         let unheard = lost || !fair && self.random.chance(10);
         let arrives = (!lost).then_some(now + there);
@@ -254,11 +284,11 @@ fn seeds() -> u64 {
 #[test]
 fn replicas_together_let_no_more_through_than_the_bound_and_use_what_there_is() {
     let first = std::env::var("TOLLGATE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let (mut least, mut dear) = (f64::MAX, 0.0_f64);
+    let (mut least, mut dear, mut told) = (f64::MAX, 0.0_f64, 0);
     for seed in first.map_or(0..seeds(), |seed| seed..seed + 1) {
         let mut world = World::new(seed);
         // A few calls more or less are much of what little comes in a short time.
-        let slow = world.limit.interval() > 20 * MS;
+        let slow = world.limit.interval() > 5 * MS;
         let seconds = if world.replicas.len() > 8 {
             5
         } else if slow {
@@ -277,7 +307,9 @@ fn replicas_together_let_no_more_through_than_the_bound_and_use_what_there_is() 
         // What is out on lease when the time is over would be spent in the next moment.
         let out: i64 = world.replicas.iter().map(|replica| replica.lease.tokens().max(0)).sum();
         let used = (world.admitted as f64 + out as f64) / allowed.min(world.asked as f64);
-        if world.replicas.len() <= 8 {
+        // Where a bucket holds less than all replicas may have ahead, what one gives back may run over.
+        let roomy = world.most <= 2.0 * f64::from(world.limit.burst());
+        if world.replicas.len() <= 8 && roomy {
             assert!(
                 used >= 0.97,
                 "seed {seed}: {used} of {:?}, {} replicas",
@@ -287,12 +319,14 @@ fn replicas_together_let_no_more_through_than_the_bound_and_use_what_there_is() 
             least = least.min(used);
         }
         if 1_000_000_000 / world.limit.interval() == 10_000 && world.replicas.len() == 4 {
-            dear = dear.max(world.questions as f64 / world.admitted as f64);
+            dear = dear.max(world.questions as f64 * world.weight as f64 / world.admitted as f64);
+            told += 1;
         }
     }
     println!(
-        "measured: {} schedules: at least {least:.4} of what a limit allows; at most {dear:.4} questions for a token at 10,000/s on four replicas",
+        "measured: {} schedules: at least {least:.4} of what a limit allows; at most {dear:.4} questions for a call at 10,000/s on four replicas",
         seeds()
     );
-    assert!(dear <= 0.02, "{dear} questions for a token");
+    assert!(first.is_some() || told > 0, "no schedule of those that are told of");
+    assert!(dear <= 0.02, "{dear} questions for a call");
 }
