@@ -4,6 +4,7 @@
 //! a store instead of a locked instruction; the reader sums. Labels
 //! are interned once for each configuration, bounded, and survive reloads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -205,7 +206,7 @@ pub struct Metrics {
     pub registry_unconfirmed: AtomicBool,
     /// Buckets of the limiter; a gauge.
     pub limiter_buckets: AtomicU64,
-    /// Calls that were refused as the limiter had no room for a bucket.
+    /// Calls for which the limiter had no room for a bucket.
     pub limiter_full: AtomicU64,
     /// Addresses that the limiter holds a bucket of; a gauge.
     pub limiter_addresses: AtomicU64,
@@ -221,13 +222,26 @@ pub struct Metrics {
 
 #[derive(Default)]
 struct Labels {
-    requests: Vec<(String, String, Arc<RequestCells>)>,
-    denials: Vec<(String, Arc<DenialCells>)>,
-    under_way: Vec<(String, Arc<UnderWayCells>)>,
+    requests: BTreeMap<(String, String), Arc<RequestCells>>,
+    denials: BTreeMap<String, Arc<DenialCells>>,
+    under_way: BTreeMap<String, Arc<UnderWayCells>>,
 }
 
-/// Label pairs that the process keeps over all reloads; beyond it they share `_other`.
+/// Labels, or pairs of them, of each kind that the process keeps over all reloads; those that come when
+/// there are so many share `_other`.
 const LABELS: usize = 16_384;
+const OTHER: &str = "_other";
+
+/// The cells under a label, the same ones for the same label.
+fn interned<K: Ord, const N: usize>(
+    known: &mut BTreeMap<K, Arc<Cells<N>>>,
+    label: K,
+    other: K,
+    workers: usize,
+) -> Arc<Cells<N>> {
+    let label = if known.len() < LABELS || known.contains_key(&label) { label } else { other };
+    Arc::clone(known.entry(label).or_insert_with(|| Arc::new(Cells::new(workers))))
+}
 
 /// Seconds: around the promise of 50 ms, and up to a replica that was away.
 const REVOCATION: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 60.0, 300.0];
@@ -260,36 +274,20 @@ impl Metrics {
     /// The cells of a (server, tool) label pair, the same ones for the same pair.
     pub fn requests(&self, server: &str, tool: &str) -> Arc<RequestCells> {
         let mut labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let tool = if labels.requests.len() < LABELS { tool } else { "_other" };
-        if let Some((_, _, cells)) = labels.requests.iter().find(|(s, t, _)| s == server && t == tool) {
-            return Arc::clone(cells);
-        }
-        let cells = Arc::new(Cells::new(self.workers));
-        labels.requests.push((server.to_owned(), tool.to_owned(), Arc::clone(&cells)));
-        cells
+        let other = (OTHER.to_owned(), OTHER.to_owned());
+        interned(&mut labels.requests, (server.to_owned(), tool.to_owned()), other, self.workers)
     }
 
     /// The cells of a server's refusals.
     pub fn denials(&self, server: &str) -> Arc<DenialCells> {
         let mut labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((_, cells)) = labels.denials.iter().find(|(s, _)| s == server) {
-            return Arc::clone(cells);
-        }
-        let cells = Arc::new(Cells::new(self.workers));
-        labels.denials.push((server.to_owned(), Arc::clone(&cells)));
-        cells
+        interned(&mut labels.denials, server.to_owned(), OTHER.to_owned(), self.workers)
     }
 
     /// The cells of what of a server is under way.
     pub fn under_way(&self, server: &str) -> Arc<UnderWayCells> {
         let mut labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let server = if labels.under_way.len() < LABELS { server } else { "_other" };
-        if let Some((_, cells)) = labels.under_way.iter().find(|(s, _)| s == server) {
-            return Arc::clone(cells);
-        }
-        let cells = Arc::new(Cells::new(self.workers));
-        labels.under_way.push((server.to_owned(), Arc::clone(&cells)));
-        cells
+        interned(&mut labels.under_way, server.to_owned(), OTHER.to_owned(), self.workers)
     }
 
     /// Calls `each` with server, kind and how much of it is under way.
@@ -305,7 +303,7 @@ impl Metrics {
     /// Calls `each` with server, tool, outcome and count, for every count above zero.
     pub fn each_request(&self, mut each: impl FnMut(&str, &str, Outcome, u64)) {
         let labels = self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (server, tool, cells) in &labels.requests {
+        for ((server, tool), cells) in &labels.requests {
             for outcome in Outcome::ALL {
                 let count = cells.sum(outcome as usize);
                 if count > 0 {
@@ -333,9 +331,32 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::{Metrics, Outcome};
-    use crate::base::Denial;
+    use super::{LABELS, Metrics, OTHER, Outcome};
+    use crate::base::{Denial, UnderWay};
     use std::sync::Arc;
+
+    #[test]
+    fn labels_of_many_reloads_are_bounded_and_the_rest_share_one() {
+        let metrics = Metrics::new(1);
+        let first = metrics.denials("server-0");
+        for number in 0..LABELS + 100 {
+            let server = format!("server-{number}");
+            metrics.denials(&server).add(0, Denial::ScopeMissing.index());
+            metrics.requests(&server, "a").add(0, Outcome::Denied as usize);
+            metrics.under_way(&server).add(0, UnderWay::Call as usize);
+        }
+        assert!(Arc::ptr_eq(&first, &metrics.denials("server-0")), "who is known stays known");
+        let (mut denials, mut requests, mut under_way) = (Vec::new(), Vec::new(), 0);
+        metrics.each_denial(|server, _, count| denials.push((server.to_owned(), count)));
+        metrics.each_request(|server, _, _, count| requests.push((server.to_owned(), count)));
+        metrics.each_under_way(|_, _, _| under_way += 1);
+        assert_eq!(under_way, UnderWay::ALL.len() * (LABELS + 1));
+        for seen in [denials, requests] {
+            assert_eq!(seen.len(), LABELS + 1);
+            assert_eq!(seen.iter().map(|(_, count)| count).sum::<u64>(), LABELS as u64 + 100);
+            assert!(seen.contains(&(OTHER.to_owned(), 100)) && seen.contains(&("server-0".to_owned(), 1)));
+        }
+    }
 
     #[test]
     fn workers_add_apart_and_are_read_together() {
