@@ -109,7 +109,7 @@ impl Page {
         let buckets = m.limiter_buckets.load(Ordering::Relaxed) as f64;
         gauge(encoder, "tollgate_limiter_buckets", "Buckets of keys that the limiter holds", buckets)?;
         let full = m.limiter_full.load(Ordering::Relaxed);
-        counter(encoder, "tollgate_limiter_full", "Calls refused for want of room for a bucket", full)?;
+        counter(encoder, "tollgate_limiter_full", "Calls that found no room for a bucket", full)?;
         #[expect(clippy::cast_precision_loss, reason = "counts of buckets are far below 2^52")]
         let addresses = m.limiter_addresses.load(Ordering::Relaxed) as f64;
         gauge(encoder, "tollgate_limiter_addresses", "Addresses that the limiter counts", addresses)?;

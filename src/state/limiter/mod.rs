@@ -51,7 +51,7 @@ pub struct Limiter {
     sharing: Option<Arc<Sharing>>,
     /// Keys with something under way that is limited.
     under_way: Table<KeyId, Arc<Counts>>,
-    /// Calls that were refused for want of room.
+    /// Calls that found no room.
     full: AtomicU64,
     /// Calls beyond a limit that is counted only.
     warned: AtomicU64,
@@ -165,10 +165,18 @@ impl Limiter {
     #[inline]
     pub fn take_at(&self, asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
         let taken = self.with_places(asked, now, |held| self.take_all(held, asked, now));
-        taken.unwrap_or_else(|Full| {
-            self.full.fetch_add(1, Ordering::Relaxed);
-            Err(Exceeded { which: Which::Room, limit: None, wait: NO_ROOM })
-        })
+        taken.unwrap_or_else(|Full| self.without_room(asked, now))
+    }
+
+    /// A call of which not every bucket finds room is refused, unless those of its key only warn: then what
+    /// is left is the tool's.
+    #[cold]
+    fn without_room(&self, asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
+        self.full.fetch_add(1, Ordering::Relaxed);
+        if [asked.of_key, asked.of_pair].iter().flatten().any(|applied| applied.enforced) {
+            return Err(Exceeded { which: Which::Room, limit: None, wait: NO_ROOM });
+        }
+        self.take_all(&[None, None, asked.of_tool.map(of_tool)], asked, now)
     }
 
     /// Does something with all places that a call takes from.
@@ -190,7 +198,7 @@ impl Limiter {
                 what(&[
                     held(Which::Key, asked.of_key, key, key_lease, asked.key),
                     held(Which::KeyAndTool, asked.of_pair, pair, pair_lease, asked.key),
-                    asked.of_tool.map(|(applied, bucket)| (Which::Tool, applied, bucket.place(&applied))),
+                    asked.of_tool.map(of_tool),
                 ])
             })
         });
@@ -267,7 +275,7 @@ impl Limiter {
         self.table.is_empty() && self.leases.is_empty()
     }
 
-    /// Calls that were refused for want of room.
+    /// Calls that found no room: refused, where a limit of theirs refuses.
     pub fn full(&self) -> u64 {
         self.full.load(Ordering::Relaxed)
     }
@@ -285,6 +293,12 @@ impl Exceeded {
             Lack::Unknown => Self { which: Which::Unknown, limit: None, wait: AGAIN },
         }
     }
+}
+
+/// The limit of a tool, with its bucket or its lease.
+#[inline]
+fn of_tool((applied, bucket): (Applied, &ToolBucket)) -> Held<'_> {
+    (Which::Tool, applied, bucket.place(&applied))
 }
 
 /// One limit of a key's, with its bucket or its lease.
@@ -362,6 +376,41 @@ mod tests {
         };
         let admitted = (0..10).filter(|_| limiter.take_at(&asked, NOW).is_ok()).count();
         assert_eq!((admitted, limiter.warned(), limiter.full()), (5, 4, 0));
+    }
+
+    #[test]
+    fn without_room_a_limit_that_warns_refuses_nothing_and_any_other_does() {
+        let (limiter, tool) = (Limiter::new(1), ToolBucket::default());
+        // Each shard is filled with buckets that are not full again.
+        let filler = applied("filler", 1, 1, true);
+        let asked = |number, of_key, of_pair, of_tool| Asked {
+            key: key(number),
+            of_key,
+            of_pair,
+            of_tool,
+            cost: 1,
+            when_gone: WhenGone::default(),
+        };
+        let took = |asked: &Asked<'_>| limiter.take_at(asked, NOW).map_err(|exceeded| exceeded.which);
+        let refused = (0..20_000).find(|number| took(&asked(*number, Some(filler), None, None)).is_err());
+        let without = refused.unwrap();
+        let (full, len) = (limiter.full(), limiter.len());
+        let (warns, refuses) = (Some(applied("warns", 1, 1, false)), Some(applied("refuses", 1, 1, true)));
+        for (of_key, of_pair, comes_to) in [
+            (warns, None, Ok(())),
+            (None, warns, Ok(())),
+            (warns, warns, Ok(())),
+            (refuses, None, Err(Which::Room)),
+            (warns, refuses, Err(Which::Room)),
+            (refuses, warns, Err(Which::Room)),
+        ] {
+            assert_eq!(took(&asked(without, of_key, of_pair, None)), comes_to);
+        }
+        // The tool's bucket is not in the table, and counts.
+        let of_tool = Some((applied("tool", 1, 2, true), &tool));
+        let calls: Vec<_> = (0..3).map(|_| took(&asked(without, warns, None, of_tool))).collect();
+        assert_eq!(calls, [Ok(()), Ok(()), Err(Which::Tool)]);
+        assert_eq!((limiter.full(), limiter.len()), (full + 9, len));
     }
 
     proptest! {
