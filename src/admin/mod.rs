@@ -2,8 +2,10 @@
 //! of its limits.
 //!
 //! Loopback only, on its own thread and runtime: a slow reader of metrics costs no request
-//! anything. It must never show a key, a scope or a name that a client chose.
+//! anything, and for who names it as loopback alone. It must never show a key, a scope or a name that a client
+//! chose.
 
+mod host;
 mod limits;
 
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Json};
 use axum::routing::get;
 use serde_json::json;
@@ -52,6 +55,7 @@ pub fn router(params: AdminParams) -> Router {
                 Json(json!({ "error": "no such page; there are /livez, /readyz, /version, /metrics and /limits" })),
             )
         })
+        .layer(middleware::from_fn(host::check))
         .with_state(params)
 }
 
