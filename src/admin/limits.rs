@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::AdminParams;
-use crate::base::KeyId;
-use crate::policy::compiled::Rule;
-use crate::policy::{Applied, KeyLimits, Policy, RuleId};
+use crate::base::{KeyId, UnderWay};
+use crate::policy::compiled::{Grants, Rule};
+use crate::policy::{Applied, KeyLimits, Most, Policy, RuleId};
 use crate::state::limiter::Level;
 use crate::state::{Limiter, Snapshot};
 
@@ -47,37 +47,90 @@ fn page(snapshot: &Snapshot, limiter: &Limiter, id: KeyId) -> Option<Value> {
     let set = found.known.then_some(found.record.scopes)?;
     let (terms, grants) = (snapshot.keys.terms(set)?, snapshot.keys.grants(set)?);
     let own = terms.limits.as_deref().copied().unwrap_or_default();
-    let of_key = |name: &'static str, which: fn(&KeyLimits) -> Option<Applied>| {
-        let applied = which(&grants.limits)?;
-        let level = limiter.level(id, applied).unwrap_or_else(|| Level::full(applied.limit));
-        let own = Some(which(&own).is_some());
-        Some(Row { own, ..Row::new(Name::OfKey(name), applied, level) })
-    };
-    let of_key = [of_key("calls", |limits| limits.calls), of_key("other", |limits| limits.other)];
-    let of_rules = (0_u32..).map(RuleId).zip(snapshot.policy.rules()).flat_map(|(number, rule)| {
-        // Of each key by itself: what it has taken from, and is not full again.
-        let pair = rule.limits.per_key.and_then(|applied| Some((applied, limiter.level(id, applied)?)));
-        let tool = rule.limits.per_tool.filter(|_| grants.rule(number)).and_then(|applied| {
-            Some((applied, limiter.tool_level(snapshot.tool_buckets.get(number)?, &applied)))
-        });
-        let row = |per, (applied, level)| {
-            let cost = Some(rule.limits.cost);
-            Row { cost, ..Row::new(name(&snapshot.policy, number, rule, per), applied, level) }
-        };
-        [pair.map(|held| row("key", held)), tool.map(|held| row("tool", held))]
-    });
-    let limits: Vec<Row<'_>> = of_key.into_iter().chain(of_rules).flatten().collect();
+    let of_key = of_key(limiter, id, grants, &own).into_iter().flatten().map(Shown::HowOften);
+    let at_once = at_once(limiter, id, grants, &own).into_iter().flatten().map(Shown::AtOnce);
+    let of_rules = of_rules(snapshot, limiter, id, grants).map(Shown::HowOften);
+    let limits: Vec<Shown<'_>> = of_key.chain(at_once).chain(of_rules).collect();
     Some(json!({ "key_id": id.to_string(), "plan": terms.plan, "limits": limits }))
 }
 
-/// A limit that applies to the key.
+fn of_key(limiter: &Limiter, id: KeyId, grants: &Grants, own: &KeyLimits) -> [Option<Row<'static>>; 2] {
+    let row = |name, applied: Option<Applied>, own: Option<Applied>| {
+        let applied = applied?;
+        // Of one that replicas share nobody here may know how full it is.
+        let full = || applied.shared.is_none().then(|| Level::full(applied.limit));
+        let level = limiter.level(id, applied).or_else(full);
+        Some(Row { own: Some(own.is_some()), ..Row::new(Name::OfKey(name), applied, level) })
+    };
+    [row("calls", grants.limits.calls, own.calls), row("other", grants.limits.other, own.other)]
+}
+
+fn at_once(limiter: &Limiter, id: KeyId, grants: &Grants, own: &KeyLimits) -> [Option<AtOnce>; 2] {
+    UnderWay::ALL.map(|what| {
+        let Most { most, enforced } = grants.limits.concurrent.of(what)?;
+        Some(AtOnce {
+            limit: what.setting(),
+            most,
+            under_way: limiter.under_way(id, what),
+            warn_only: !enforced,
+            own: own.concurrent.of(what).is_some(),
+        })
+    })
+}
+
+fn of_rules<'a>(
+    snapshot: &'a Snapshot,
+    limiter: &Limiter,
+    id: KeyId,
+    grants: &Grants,
+) -> impl Iterator<Item = Row<'a>> {
+    let rules = (0_u32..).map(RuleId).zip(snapshot.policy.rules());
+    rules.flat_map(move |(number, rule)| {
+        let row = |per, applied, level| {
+            let cost = Some(rule.limits.cost);
+            Row { cost, ..Row::new(name(&snapshot.policy, number, rule, per), applied, level) }
+        };
+        // Of each key by itself: what it has taken from, and is not full again.
+        let pair = rule.limits.per_key.and_then(|applied| {
+            let level = limiter.level(id, applied).filter(|level| !level.full_in.is_zero())?;
+            Some(row("key", applied, Some(level)))
+        });
+        let tool = rule.limits.per_tool.filter(|_| grants.rule(number)).and_then(|applied| {
+            let level = limiter.tool_level(snapshot.tool_buckets.get(number)?, &applied);
+            Some(row("tool", applied, level))
+        });
+        [pair, tool].into_iter().flatten()
+    })
+}
+
+/// One row of the page.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    HowOften(Row<'a>),
+    AtOnce(AtOnce),
+}
+
+/// A limit of how much the key may have under way at once.
+#[derive(Serialize)]
+struct AtOnce {
+    limit: &'static str,
+    most: u32,
+    /// What the key has now; more than `most` where what others wait for is let in beside it.
+    under_way: u32,
+    warn_only: bool,
+    own: bool,
+}
+
+/// A limit of how often that applies to the key.
 #[derive(Serialize)]
 struct Row<'a> {
     limit: Name<'a>,
     rate: String,
     burst: u32,
     warn_only: bool,
-    /// Whether all replicas count together: then this is what Redis said last, and what of it is here.
+    /// Whether all replicas count together: then this is what Redis said last, what of it is here, and
+    /// what has come since.
     shared: bool,
     /// Whether it is the key's own or its plan's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,8 +138,9 @@ struct Row<'a> {
     /// What a call takes, in tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<u32>,
-    tokens: u32,
-    full_in_seconds: f64,
+    /// Whole tokens that are left; null where replicas share them and nobody called here of late.
+    tokens: Option<u32>,
+    full_in_seconds: Option<f64>,
 }
 
 /// What it is called: as in a record or a plan, or by where it stands in the configuration.
@@ -104,10 +158,12 @@ fn name<'a>(policy: &'a Policy, number: RuleId, rule: &'a Rule, per: &'static st
 }
 
 impl<'a> Row<'a> {
-    fn new(limit: Name<'a>, applied: Applied, level: Level) -> Self {
+    fn new(limit: Name<'a>, applied: Applied, level: Option<Level>) -> Self {
         // Rounded up: who waits for so long finds it full.
-        let full_in = level.full_in.as_nanos().div_ceil(1_000_000);
-        let full_in = Duration::from_millis(u64::try_from(full_in).unwrap_or(u64::MAX));
+        let full_in = |level: Level| {
+            let millis = level.full_in.as_nanos().div_ceil(1_000_000);
+            Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).as_secs_f64()
+        };
         Self {
             limit,
             rate: applied.limit.rate(),
@@ -116,8 +172,8 @@ impl<'a> Row<'a> {
             shared: applied.shared.is_some(),
             own: None,
             cost: None,
-            tokens: level.tokens,
-            full_in_seconds: full_in.as_secs_f64(),
+            tokens: level.map(|level| level.tokens),
+            full_in_seconds: level.map(full_in),
         }
     }
 }

@@ -17,6 +17,14 @@ impl UnderWay {
     /// Both, in the order of the enum.
     pub const ALL: [Self; 2] = [Self::Call, Self::Stream];
 
+    /// The setting of a plan, and the member of a key's record, that limits it.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Call => "concurrent",
+            Self::Stream => "streams",
+        }
+    }
+
     /// The metric label.
     pub fn label(self) -> &'static str {
         match self {

@@ -50,7 +50,7 @@ pub(super) fn limits(id: KeyId, common: &Common, session: &mut Session<'_>) -> R
     if limits.is_empty() {
         return Ok(writeln!(session.out, "no limit applies to it")?);
     }
-    let rows: Vec<Vec<String>> = limits.iter().map(Row::cells).collect();
+    let rows: Vec<Vec<String>> = limits.iter().map(Shown::cells).collect();
     Ok(output::table(session.out, &["LIMIT", "RATE", "BURST", "LEFT", "FULL IN", "NOTE"], &rows)?)
 }
 
@@ -58,19 +58,40 @@ pub(super) fn limits(id: KeyId, common: &Common, session: &mut Session<'_>) -> R
 #[derive(Deserialize)]
 struct Told {
     plan: Option<String>,
-    limits: Vec<Row>,
+    limits: Vec<Shown>,
 }
 
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Shown {
+    HowOften(Row),
+    AtOnce(AtOnce),
+}
+
+/// A limit of what is under way; older gateways do not tell it.
+#[derive(Deserialize)]
+struct AtOnce {
+    limit: String,
+    most: u32,
+    under_way: u32,
+    warn_only: bool,
+    own: bool,
+}
+
+/// A limit of how often.
 #[derive(Deserialize)]
 struct Row {
     limit: Name,
     rate: String,
     burst: u32,
     warn_only: bool,
+    /// Older gateways do not say it.
+    #[serde(default)]
+    shared: bool,
     own: Option<bool>,
     cost: Option<u32>,
-    tokens: u32,
-    full_in_seconds: f64,
+    tokens: Option<u32>,
+    full_in_seconds: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -80,25 +101,59 @@ enum Name {
     OfRule { server: String, kind: String, rule: String, per: String },
 }
 
-impl Row {
+impl Shown {
+    /// What stands in the columns, with no control character of what a gateway says.
     fn cells(&self) -> Vec<String> {
+        let cells = match self {
+            Self::HowOften(row) => row.cells(),
+            Self::AtOnce(limit) => limit.cells(),
+        };
+        cells.iter().map(|cell| output::plain(&json!(cell))).collect()
+    }
+}
+
+fn whose(own: bool) -> &'static str {
+    if own { "the key's own" } else { "the plan's" }
+}
+
+impl AtOnce {
+    fn cells(&self) -> [String; 6] {
+        let under_way = format!("{} under way", self.under_way);
+        let warns = self.warn_only.then_some("only warns");
+        let notes: Vec<&str> = [whose(self.own), &*under_way].into_iter().chain(warns).collect();
+        [
+            self.limit.clone(),
+            format!("{} at once", self.most),
+            "-".into(),
+            self.most.saturating_sub(self.under_way).to_string(),
+            "-".into(),
+            notes.join(", "),
+        ]
+    }
+}
+
+impl Row {
+    fn cells(&self) -> [String; 6] {
         let name = match &self.limit {
             Name::OfKey(name) => name.clone(),
             Name::OfRule { server, kind, rule, per } => format!("{server} {kind} {rule}, per {per}"),
         };
-        let own = self.own.map(|own| if own { "the key's own" } else { "the plan's" });
+        let own = self.own.map(whose);
         let warns = self.warn_only.then_some("only warns");
+        let shared = self.shared.then_some("all replicas together");
+        let unknown = self.tokens.is_none().then_some("not used here of late");
         let cost = self.cost.filter(|cost| *cost > 1).map(|cost| format!("a call costs {cost}"));
-        let notes = own.into_iter().chain(warns).map(Into::into).chain(cost).collect::<Vec<String>>();
-        let cells = [
+        let said = [own, warns, shared, unknown].into_iter().flatten().map(String::from);
+        let notes = said.chain(cost).collect::<Vec<String>>();
+        let known = |told: Option<String>| told.unwrap_or_else(|| "-".into());
+        [
             name,
             self.rate.clone(),
             self.burst.to_string(),
-            self.tokens.to_string(),
-            format!("{} s", self.full_in_seconds),
+            known(self.tokens.map(|tokens| tokens.to_string())),
+            known(self.full_in_seconds.map(|seconds| format!("{seconds} s"))),
             notes.join(", "),
-        ];
-        cells.iter().map(|cell| output::plain(&json!(cell))).collect()
+        ]
     }
 }
 

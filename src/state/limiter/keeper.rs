@@ -273,7 +273,7 @@ impl InUse {
         let held = (self.lease.tokens() + given).max(0);
         let lacks = u64::try_from(i64::from(self.ahead.dearest) - held - told.level).unwrap_or(0);
         let comes = self.limit.interval().saturating_mul(lacks);
-        self.lease.fill(given, told.level, more, Nanos(now.0.saturating_add(comes)));
+        self.lease.fill(given, told.level, more, Nanos(now.0.saturating_add(comes)), now);
         self.mark += given;
         let empty = told.granted < ask.want;
         let gap = if empty { comes.clamp(EMPTY_GAP, LONGEST) } else { GAP };

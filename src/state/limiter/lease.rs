@@ -17,6 +17,9 @@ use crate::base::{Limit, Nanos};
 /// How long a call waits that finds no tokens while the ledger is being asked.
 const SOON: Duration = Duration::from_millis(20);
 
+/// The level of a bucket of which the ledger has said nothing yet.
+const UNTOLD: i64 = i64::MAX;
+
 /// One bucket's lease.
 #[derive(Debug)]
 pub struct Lease {
@@ -30,6 +33,8 @@ pub struct Lease {
     missed: AtomicU64,
     /// Tokens that the ledger had left when it was asked last.
     level: AtomicI64,
+    /// When that was.
+    told: AtomicU64,
     /// When there are tokens again, as far as the ledger knows.
     ready: AtomicU64,
     /// Whether the keeper was told and has not looked yet.
@@ -45,7 +50,8 @@ impl Default for Lease {
             credit: AtomicI64::new(i64::MAX),
             low: AtomicI64::new(0),
             missed: AtomicU64::new(0),
-            level: AtomicI64::new(i64::MAX),
+            level: AtomicI64::new(UNTOLD),
+            told: AtomicU64::new(0),
             ready: AtomicU64::new(0),
             noted: AtomicBool::new(false),
             share: Bucket::default(),
@@ -125,11 +131,17 @@ impl Lease {
         self.tokens.load(Ordering::Relaxed)
     }
 
-    /// How full the bucket is: what the ledger had left when it was asked last, and what of it is here.
-    pub(super) fn level(&self, limit: Limit) -> Level {
-        let known = self.level.load(Ordering::Relaxed).saturating_add(self.tokens());
+    /// How full the bucket is: what the ledger had left when it was asked last, what of it is here, and
+    /// what has come since if nobody else called; nothing where it was never asked.
+    pub(super) fn level(&self, limit: Limit, now: Nanos) -> Option<Level> {
+        let level = self.level.load(Ordering::Relaxed);
+        if level == UNTOLD {
+            return None;
+        }
+        let came = now.0.saturating_sub(self.told.load(Ordering::Relaxed)) / limit.interval();
+        let known = level.saturating_add(self.tokens()).saturating_add_unsigned(came);
         let tokens = u32::try_from(known.max(0)).unwrap_or(u32::MAX).min(limit.burst());
-        Level { tokens, full_in: Duration::from_nanos(limit.time_of(limit.burst() - tokens)) }
+        Some(Level { tokens, full_in: Duration::from_nanos(limit.time_of(limit.burst() - tokens)) })
     }
 }
 
@@ -160,8 +172,9 @@ impl Lease {
 
     /// What the ledger gave, debts that it took included, and whether it has more. Credit ends before the
     /// debt is paid: in the other order it would be there twice for a moment.
-    pub(super) fn fill(&self, tokens: i64, level: i64, more: bool, ready: Nanos) {
+    pub(super) fn fill(&self, tokens: i64, level: i64, more: bool, ready: Nanos, now: Nanos) {
         self.level.store(level, Ordering::Relaxed);
+        self.told.store(now.0, Ordering::Relaxed);
         self.ready.store(ready.0, Ordering::Relaxed);
         if !more {
             self.credit.store(0, Ordering::Release);
@@ -211,8 +224,8 @@ impl Kept for Leased {
 #[cfg(test)]
 mod tests {
     use super::Lease;
-    use crate::base::Nanos;
     use crate::base::lease::Ahead;
+    use crate::base::{Limit, Nanos};
     use std::sync::atomic::{AtomicI64, Ordering};
 
     const AHEAD: Ahead = Ahead { dearest: 1, credit: 3, lease: 10 };
@@ -227,18 +240,38 @@ mod tests {
         let lease = Lease::default();
         assert_eq!((taken(&lease, 5), lease.tokens()), (3, -3));
         assert!(lease.wants_keeper() && !lease.wants_keeper(), "the keeper is told once");
-        lease.fill(3, -3, false, NOW);
+        lease.fill(3, -3, false, NOW, NOW);
         assert_eq!(taken(&lease, 5), 0, "nothing was there");
-        lease.fill(4, 9, true, NOW);
+        lease.fill(4, 9, true, NOW, NOW);
         assert_eq!((taken(&lease, 20), lease.tokens()), (7, -3));
         lease.give_back(2);
         assert_eq!(taken(&lease, 5), 2);
     }
 
     #[test]
+    fn how_full_it_is_is_what_the_ledger_said_with_what_is_here_and_what_came() {
+        let lease = Lease::default();
+        let limit = Limit::parse("2/s", 20).unwrap();
+        let level = |ms: u64| {
+            let level = lease.level(limit, Nanos(NOW.0 + ms * 1_000_000))?;
+            Some((level.tokens, level.full_in.as_millis()))
+        };
+        assert_eq!(taken(&lease, 2), 2);
+        assert_eq!(level(0), None, "nobody has said anything");
+        lease.fill(2 + 3, 10, true, NOW, NOW);
+        assert_eq!(
+            [level(0), level(999), level(1_000)],
+            [Some((13, 3_500)), Some((14, 3_000)), Some((15, 2_500))]
+        );
+        assert_eq!(level(3_600_000), Some((20, 0)));
+        lease.fill(0, -30, false, NOW, NOW);
+        assert_eq!(level(0), Some((0, 10_000)));
+    }
+
+    #[test]
     fn what_is_withdrawn_is_what_was_left() {
         let lease = Lease::default();
-        lease.fill(10, 0, false, NOW);
+        lease.fill(10, 0, false, NOW, NOW);
         let (calls, drawn) = (AtomicI64::new(0), AtomicI64::new(0));
         std::thread::scope(|scope| {
             for _ in 0..3 {

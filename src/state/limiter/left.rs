@@ -35,7 +35,8 @@ impl Limiter {
             let by = self.footing(held, asked, now);
             let enforced = held.iter().flatten().filter(|(_, applied, _)| applied.enforced);
             let look = |(which, applied, place): &Held<'_>| {
-                let Level { tokens, full_in } = place.level(applied.limit, by, now);
+                let level = place.level(applied.limit, by, now);
+                let Level { tokens, full_in } = level.unwrap_or_else(|| Level::full(applied.limit));
                 Left { which: *which, limit: applied.limit, tokens, full_in }
             };
             enforced.map(look).min_by_key(|left| (left.tokens, Reverse(left.full_in)))

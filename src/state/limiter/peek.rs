@@ -1,8 +1,8 @@
-//! How full buckets are, for who administers keys.
+//! How full buckets are and how much is under way, for who administers keys.
 //!
-//! It only looks: it makes no bucket and takes nothing, so that asking about keys neither fills the
+//! It only looks: it makes no entry and takes nothing, so that asking about keys neither fills the
 //! memory of buckets nor costs a key a call. The state is that of this process; of a limit that replicas share,
-//! what the ledger said last and what of it is here.
+//! what the ledger said last and what of it is here, and nothing where the key did not call here of late.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::place::Place;
 use super::sharing::Footing;
 use super::{BucketId, Limiter, ToolBucket};
 use crate::base::lease::{LeaseId, WhenGone};
-use crate::base::{KeyId, Limit, Nanos, Tick};
+use crate::base::{KeyId, Limit, Nanos, Tick, UnderWay};
 use crate::policy::Applied;
 
 /// How full a bucket is.
@@ -30,13 +30,14 @@ impl Level {
 }
 
 impl Limiter {
-    /// How full a key's bucket of a limit is; nothing where it is full, or not there, which is the same.
+    /// How full a key's bucket of a limit is. Nothing where it is full, or not there, which is the same; of
+    /// a limit that replicas share, where it is not known here.
     pub fn level(&self, key: KeyId, applied: Applied) -> Option<Level> {
         self.level_at(key, applied, Tick::exact().nanos())
     }
 
-    /// How full the bucket of a rule's limit is.
-    pub fn tool_level(&self, bucket: &ToolBucket, applied: &Applied) -> Level {
+    /// How full the bucket of a rule's limit is; nothing where replicas share it and it is not known here.
+    pub fn tool_level(&self, bucket: &ToolBucket, applied: &Applied) -> Option<Level> {
         let now = Tick::exact().nanos();
         bucket.place(applied).level(applied.limit, self.kept_by(now), now)
     }
@@ -44,14 +45,16 @@ impl Limiter {
     fn level_at(&self, key: KeyId, applied: Applied, now: Nanos) -> Option<Level> {
         let id = BucketId { key, limit: applied.bucket };
         let level = |place: Place<'_>| place.level(applied.limit, self.kept_by(now), now);
-        let level = match applied.shared {
-            None => self.table.look(&id, |bucket| level(Place::Own(bucket))),
+        match applied.shared {
+            None => {
+                let level = self.table.look(&id, |bucket| level(Place::Own(bucket)))?;
+                level.filter(|level| !level.full_in.is_zero())
+            }
             Some(ahead) => {
                 let lease = LeaseId { key: Some(key), limit: applied.bucket };
-                self.leases.look(&id, |leased| level(Place::Shared(&leased.0, lease, ahead)))
+                self.leases.look(&id, |leased| level(Place::Shared(&leased.0, lease, ahead)))?
             }
-        };
-        level.filter(|level| !level.full_in.is_zero())
+        }
     }
 
     fn kept_by(&self, now: Nanos) -> Footing {
@@ -60,16 +63,38 @@ impl Limiter {
             None => Footing::Share(1),
         }
     }
+
+    /// How much of a kind a key has under way that is counted; only what is limited is.
+    pub fn under_way(&self, key: KeyId, what: UnderWay) -> u32 {
+        self.under_way.look(&key, |counts| counts.now(what)).unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Level;
     use crate::base::lease::WhenGone;
-    use crate::base::{Limit, Nanos};
-    use crate::policy::Applied;
-    use crate::state::limiter::{Asked, Limiter};
+    use crate::base::{Limit, Nanos, UnderWay};
+    use crate::policy::{Applied, Most};
+    use crate::state::limiter::{Asked, Entering, Limiter, SHARDS};
     use std::time::Duration;
+
+    #[test]
+    fn looking_at_what_is_under_way_makes_no_entry() {
+        let limiter = Limiter::new(1_000);
+        let key = "mcp_live_0123456789abcdef".parse().unwrap();
+        let looked = || UnderWay::ALL.map(|what| limiter.under_way(key, what));
+        assert_eq!((looked(), limiter.keys_under_way()), ([0, 0], 0));
+        let of_key = Some(Most { most: 3, enforced: true });
+        let entering = |what| Entering { what, awaited: false, key, of_key, of_server: None };
+        let enter = |what| limiter.enter(&entering(what)).unwrap();
+        let held = [enter(UnderWay::Call), enter(UnderWay::Call), enter(UnderWay::Stream)];
+        assert_eq!([looked(), looked()], [[2, 1]; 2]);
+        drop(held);
+        assert_eq!(looked(), [0, 0]);
+        (0..SHARDS).for_each(|_| limiter.collect());
+        assert_eq!(limiter.keys_under_way(), 0);
+    }
 
     #[test]
     fn looking_makes_no_bucket_and_takes_nothing() {

@@ -73,16 +73,19 @@ impl Place<'_> {
         }
     }
 
-    /// How full it is; of a lease as far as is known here, or what this replica has by itself.
-    pub(super) fn level(&self, limit: Limit, by: Footing, now: Nanos) -> Level {
+    /// How full it is; of a lease as far as is known here, or what this replica has by itself. Nothing where
+    /// nothing is known.
+    pub(super) fn level(&self, limit: Limit, by: Footing, now: Nanos) -> Option<Level> {
         let of = |bucket: &Bucket, limit| Level {
             tokens: bucket.tokens(limit, now),
             full_in: bucket.full_in(limit, now),
         };
         match (self, by) {
-            (Self::Own(bucket), _) => of(bucket, limit),
-            (Self::Shared(lease, ..), Footing::Share(replicas)) => of(&lease.share, limit.share(replicas, 1)),
-            (Self::Shared(lease, ..), _) => lease.level(limit),
+            (Self::Own(bucket), _) => Some(of(bucket, limit)),
+            (Self::Shared(lease, ..), Footing::Share(of_all)) => {
+                Some(of(&lease.share, limit.share(of_all, 1)))
+            }
+            (Self::Shared(lease, ..), _) => lease.level(limit, now),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod ledger;
 mod outage;
+mod told;
 mod traffic;
 
 use crate::registry::{Fleet, Server};
@@ -79,6 +80,11 @@ fn replicas_together_let_through_what_the_limit_says() {
 #[test]
 fn a_tools_limit_is_that_of_all_keys_on_all_replicas() {
     traffic::of_a_tool();
+}
+
+#[test]
+fn a_gateway_tells_what_is_left_of_all_where_it_shares_a_limit() {
+    told::what_is_left_of_all();
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         // Every fiftieth is what the figures are told of.
-        let told = seed % 50 == 0;
+        let told = seed.is_multiple_of(50);
         let rate = if told { 10_000 } else { [7, 30, 100, 1_000, 3_000, 10_000][random.below(6) as usize] };
         let replicas = if told { 4 } else { [2, 3, 4, 8, 20, 100][random.below(6) as usize] };
         let weight = if !told && random.chance(300) { 1 + random.below(5) } else { 1 };
