@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::base::KeyId;
+use crate::base::{KeyId, UnderWay};
 use crate::config::units;
-use crate::registry::{LimitName, OwnLimit};
+use crate::registry::{LimitChange, LimitName, MOST, OwnLimit};
 
 /// Tollgate: the gateway in front of MCP servers. It checks API keys and scopes on every
 /// call, and streams the answer.
@@ -159,8 +159,8 @@ pub enum EnvArgument {
 pub enum LimitArgument {
     /// None of any name.
     None,
-    /// One of this name, or none.
-    Of(LimitName, Option<OwnLimit>),
+    /// One of a name, or none.
+    Of(LimitChange),
 }
 
 /// `key issue`
@@ -176,7 +176,8 @@ pub struct IssueArguments {
     #[arg(long)]
     pub plan: Option<String>,
     /// A limit of its own instead of the plan's: calls or other, a rate and a burst, such as
-    /// calls=50/s:100; with :warn behind it, what exceeds it is counted only. Repeat for more
+    /// calls=50/s:100; with :warn behind it, what exceeds it is counted only. Or concurrent or
+    /// streams, how many at once, such as concurrent=5. Repeat for more
     #[arg(long = "limit", value_name = "LIMIT", value_parser = parse_limit)]
     pub limits: Vec<LimitArgument>,
     /// Whether it is for real use or for tests
@@ -226,8 +227,9 @@ pub struct SetArguments {
     #[arg(long, group = "change")]
     pub plan: Option<String>,
     /// A limit of its own instead of the plan's: calls or other, a rate and a burst, such as
-    /// calls=50/s:100; with :warn behind it, what exceeds it is counted only; calls=none for the
-    /// plan's again, none for all of the plan's. Repeat for more
+    /// calls=50/s:100; with :warn behind it, what exceeds it is counted only. Or concurrent or
+    /// streams, how many at once, such as concurrent=5. calls=none for the plan's again, none for
+    /// all of the plan's. Repeat for more
     #[arg(long = "limit", value_name = "LIMIT", value_parser = parse_limit, group = "change")]
     pub limits: Vec<LimitArgument>,
     /// Another end: an age, a time, or never
@@ -270,43 +272,73 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_limit(text: &str) -> Result<LimitArgument, String> {
-    const ACCEPTED: &str =
-        "accepted: calls or other, a rate and a burst, e.g. calls=50/s:100, other=30/m:10:warn; or none";
+    const ACCEPTED: &str = "accepted: calls or other with a rate and a burst, e.g. calls=50/s:100, other=30/m:10:warn; concurrent or streams with a number from 1 to 1000000, e.g. concurrent=5; or none";
     if text == "none" {
         return Ok(LimitArgument::None);
     }
     let (name, told) = text.split_once('=').ok_or(ACCEPTED)?;
+    if let Some(what) = UnderWay::ALL.into_iter().find(|what| what.setting() == name) {
+        let most = match told {
+            "none" => None,
+            _ => Some(read_most(told).ok_or(ACCEPTED)?),
+        };
+        return Ok(LimitArgument::Of(LimitChange::Most(what, most)));
+    }
     let name = LimitName::ALL.into_iter().find(|known| known.word() == name).ok_or(ACCEPTED)?;
     if told == "none" {
-        return Ok(LimitArgument::Of(name, None));
+        return Ok(LimitArgument::Of(LimitChange::Rate(name, None)));
     }
     let (told, warn_only) = told.strip_suffix(":warn").map_or((told, false), |told| (told, true));
     let (rate, burst) = told.split_once(':').ok_or(ACCEPTED)?;
     let burst = burst.parse().map_err(|_| ACCEPTED)?;
     let limit = OwnLimit { rate: rate.into(), burst, warn_only, unknown: serde_json::Map::new() };
     limit.limit(name).map_err(|fault| format!("{fault}; {ACCEPTED}"))?;
-    Ok(LimitArgument::Of(name, Some(limit)))
+    Ok(LimitArgument::Of(LimitChange::Rate(name, Some(limit))))
+}
+
+fn read_most(text: &str) -> Option<u32> {
+    // `parse` would take a sign.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|most| digits && MOST.contains(most))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{LimitArgument, parse_limit};
-    use crate::registry::LimitName;
+    use crate::base::UnderWay;
+    use crate::registry::{LimitChange, LimitName};
 
     #[test]
-    fn a_limit_is_a_name_a_rate_and_a_burst() {
+    fn a_limit_is_a_name_and_a_rate_with_a_burst_or_a_number() {
         let read = |text| match parse_limit(text) {
-            Ok(LimitArgument::Of(name, Some(limit))) => (name, limit.rate, limit.burst, limit.warn_only),
+            Ok(LimitArgument::Of(LimitChange::Rate(name, Some(limit)))) => {
+                (name, limit.rate, limit.burst, limit.warn_only)
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(read("calls=50/s:100"), (LimitName::Calls, "50/s".into(), 100, false));
         assert_eq!(read("other=1/h:2:warn"), (LimitName::Other, "1/h".into(), 2, true));
         assert_eq!(parse_limit("none"), Ok(LimitArgument::None));
-        assert_eq!(parse_limit("other=none"), Ok(LimitArgument::Of(LimitName::Other, None)));
+        let rate = LimitChange::Rate(LimitName::Other, None);
+        assert_eq!(parse_limit("other=none"), Ok(LimitArgument::Of(rate)));
+        for (text, what, most) in [
+            ("concurrent=5", UnderWay::Call, Some(5)),
+            ("streams=1000000", UnderWay::Stream, Some(1_000_000)),
+            ("streams=none", UnderWay::Stream, None),
+        ] {
+            assert_eq!(parse_limit(text), Ok(LimitArgument::Of(LimitChange::Most(what, most))));
+        }
         for (bad, told) in [
             ("", "e.g. calls=50/s:100"),
             ("calls", "e.g. calls=50/s:100"),
-            ("streams=5/s:1", "calls or other"),
+            ("daily=5/s:1", "calls or other"),
+            ("daily=5/s:1", "concurrent or streams"),
+            ("streams=5/s:1", "a number from 1 to 1000000"),
+            ("streams=0", "a number from 1 to 1000000"),
+            ("concurrent=1000001", "a number from 1 to 1000000"),
+            ("concurrent=+5", "a number from 1 to 1000000"),
+            ("concurrent=", "a number from 1 to 1000000"),
+            ("concurrent=5:warn", "a number from 1 to 1000000"),
             ("calls=5/s", "a burst"),
             ("calls=5/s:many", "a burst"),
             ("calls=5:1", "e.g. 100/s"),

@@ -152,9 +152,19 @@ pub type Plans = HashMap<Box<str>, KeyLimits, RandomState>;
 
 #[cfg(test)]
 mod tests {
-    use super::{Applied, KeyLimits};
+    use super::{Applied, Concurrent, KeyLimits};
     use crate::base::Limit;
     use std::time::Duration;
+
+    #[test]
+    fn a_keys_own_places_take_the_place_of_its_plans_which_says_whether_they_warn() {
+        let places = |calls, streams, warn_only| Concurrent { calls, streams, warn_only };
+        let plan = places(Some(5), Some(6), true);
+        assert_eq!(places(Some(50), None, false).over(plan), places(Some(50), Some(6), true));
+        assert_eq!(places(None, Some(1), false).over(plan), places(Some(5), Some(1), true));
+        let own = places(Some(2), None, false);
+        assert_eq!(own.over(Concurrent::default()), own, "without a plan's they refuse");
+    }
 
     #[test]
     fn a_name_has_one_number_and_other_names_have_others() {

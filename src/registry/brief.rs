@@ -165,7 +165,10 @@ mod tests {
         ("name", r#""n\u00e9""#),
         ("owner", r#""Zo\u00eb""#),
         ("plan", "null"),
-        ("limits", r#"{"calls":{"rate":"50/s","burst":100,"warn_only":true,"shared":1},"streams":[1,2]}"#),
+        (
+            "limits",
+            r#"{"calls":{"rate":"50/s","burst":100,"warn_only":true,"shared":1},"streams":3,"daily":[1,2]}"#,
+        ),
         ("purposes", r#"["a"]"#),
         ("created_at", r#""2026-11-23T08:00:00Z""#),
         ("expires_at", r#""2027-11-23T08:00:00Z""#),
@@ -211,8 +214,17 @@ mod tests {
             1 => Just("null".to_owned()),
             1 => Just(r#"["50/s",100,false]"#.to_owned()),
         ];
-        let name = prop_oneof![Just("calls"), Just("other"), Just("streams")];
-        proptest::collection::vec((name, limit), 0..4).prop_map(|members| {
+        let name = prop_oneof![Just("calls"), Just("other"), Just("daily")];
+        let most = prop_oneof![
+            4 => Just("5"),
+            2 => Just("1000000"),
+            1 => prop_oneof![Just("0"), Just("1000001"), Just("5.0"), Just("-1"), Just("\"5\""), Just("{}"), Just("[5]")],
+            1 => Just("null"),
+        ];
+        let of_what = prop_oneof![Just("concurrent"), Just("streams")];
+        let limit =
+            prop_oneof![(name, limit), (of_what, most).prop_map(|(name, most)| (name, most.to_owned())),];
+        proptest::collection::vec(limit, 0..4).prop_map(|members| {
             let members: Vec<_> = members.iter().map(|(name, limit)| format!("\"{name}\":{limit}")).collect();
             format!("{{{}}}", members.join(","))
         })

@@ -4,11 +4,13 @@
 //! lose what a newer one wrote. A limit that cannot be read must never be none: it makes the record
 //! unreadable, which denies its key.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::record::RecordFault;
-use crate::base::Limit;
+use crate::base::{Limit, UnderWay};
 use crate::policy::{Applied, Concurrent, KeyLimits};
 
 /// The member `limits` of a record.
@@ -21,12 +23,18 @@ pub struct OwnLimits {
     /// Of what is no call: lists, discover, ping, notifications.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<OwnLimit>,
+    /// How much with an end may be under way at once; 1 to 1,000,000.
+    #[serde(default, deserialize_with = "most", skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<u32>,
+    /// How many streams may be open at once; 1 to 1,000,000.
+    #[serde(default, deserialize_with = "most", skip_serializing_if = "Option::is_none")]
+    pub streams: Option<u32>,
     /// Members that this version does not know.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// One limit of a key's own.
+/// One limit of a key's own, of how often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(expecting = r#"a limit such as {"rate":"50/s","burst":100,"warn_only":false}"#)]
 pub struct OwnLimit {
@@ -44,7 +52,10 @@ pub struct OwnLimit {
     pub unknown: Map<String, Value>,
 }
 
-/// Which of a key's limits.
+/// How much a limit of what is under way can be, the same as in a plan.
+pub const MOST: RangeInclusive<u32> = 1..=1_000_000;
+
+/// Which of a key's limits of how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitName {
     /// Of calls.
@@ -66,13 +77,32 @@ impl LimitName {
     }
 }
 
+/// What one limit becomes; nothing where it is taken away.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LimitChange {
+    /// Of how often.
+    Rate(LimitName, Option<OwnLimit>),
+    /// Of how much at once.
+    Most(UnderWay, Option<u32>),
+}
+
+impl LimitChange {
+    /// The member of a record that it changes.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Rate(name, _) => name.word(),
+            Self::Most(what, _) => what.setting(),
+        }
+    }
+}
+
 /// What `set` does to a key's limits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LimitsChange {
     /// Takes all of them away, those of newer versions too.
     None,
     /// Gives these in the place of those of their names, or takes those away, and leaves the others.
-    Some(Vec<(LimitName, Option<OwnLimit>)>),
+    Some(Vec<LimitChange>),
 }
 
 impl LimitsChange {
@@ -83,11 +113,16 @@ impl LimitsChange {
             return;
         };
         let mut own = limits.take().unwrap_or_default();
-        for (name, limit) in changes {
-            let place = own.get_mut(*name);
-            // What a newer version says of a limit stays with it.
-            let unknown = place.take().map(|before| before.unknown).unwrap_or_default();
-            *place = limit.clone().map(|limit| OwnLimit { unknown, ..limit });
+        for change in changes {
+            match change {
+                LimitChange::Rate(name, limit) => {
+                    let place = own.get_mut(*name);
+                    // What a newer version says of a limit stays with it.
+                    let unknown = place.take().map(|before| before.unknown).unwrap_or_default();
+                    *place = limit.clone().map(|limit| OwnLimit { unknown, ..limit });
+                }
+                LimitChange::Most(what, most) => *own.most_mut(*what) = *most,
+            }
         }
         *limits = (own != OwnLimits::default()).then_some(own);
     }
@@ -109,27 +144,55 @@ impl OwnLimits {
         }
     }
 
+    /// How much may be under way at once.
+    pub fn most(&self, what: UnderWay) -> Option<u32> {
+        match what {
+            UnderWay::Call => self.concurrent,
+            UnderWay::Stream => self.streams,
+        }
+    }
+
+    fn most_mut(&mut self, what: UnderWay) -> &mut Option<u32> {
+        match what {
+            UnderWay::Call => &mut self.concurrent,
+            UnderWay::Stream => &mut self.streams,
+        }
+    }
+
     /// As a gateway decides by them; nothing where none is there.
     pub(super) fn in_force(&self) -> Result<Option<Box<KeyLimits>>, RecordFault> {
         let applied = |name: LimitName| {
             let Some(own) = self.get(name) else { return Ok(None) };
             Ok(Some(Applied::of_key(name.word(), own.limit(name)?, !own.warn_only)))
         };
+        let most = |what: UnderWay| match self.most(what) {
+            Some(most) if !MOST.contains(&most) => Err(RecordFault::Most(what.setting())),
+            most => Ok(most),
+        };
         let limits = KeyLimits {
             calls: applied(LimitName::Calls)?,
             other: applied(LimitName::Other)?,
-            concurrent: Concurrent::default(),
+            // Whether they only warn is the plan's affair.
+            concurrent: Concurrent {
+                calls: most(UnderWay::Call)?,
+                streams: most(UnderWay::Stream)?,
+                warn_only: false,
+            },
         };
         Ok((limits != KeyLimits::default()).then(|| Box::new(limits)))
     }
 
-    /// What both allow of two records under one version: of each limit the lower rate and burst, and
-    /// one that is there instead of none.
+    /// What both allow of two records under one version: of each limit the lower rate, burst or number,
+    /// and one that is there instead of none.
     pub(super) fn stricter(ours: Option<&Self>, theirs: Option<&Self>) -> Option<Self> {
         let (Some(ours), Some(theirs)) = (ours, theirs) else { return ours.or(theirs).cloned() };
         let mut both = theirs.clone();
         for name in LimitName::ALL {
             *both.get_mut(name) = OwnLimit::stricter(ours.get(name), theirs.get(name));
+        }
+        for what in UnderWay::ALL {
+            let least = [ours.most(what), theirs.most(what)].into_iter().flatten().min();
+            *both.most_mut(what) = least;
         }
         both.unknown = with(theirs.unknown.clone(), &ours.unknown);
         Some(both)
@@ -180,6 +243,10 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
 
 fn burst<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     expected(deserializer, "a burst, a number from 1 to 1000000")
+}
+
+fn most<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    expected(deserializer, "concurrent and streams to be numbers from 1 to 1000000, or null")
 }
 
 fn warn_only<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

@@ -93,7 +93,7 @@ fn stricter(ours: &KeyRecord, theirs: &KeyRecord) -> KeyRecord {
 mod tests {
     use super::{Outcome, meet};
     use crate::base::digest::{KeyHash, Scheme};
-    use crate::base::{Limit, UnixSeconds};
+    use crate::base::{Limit, UnderWay, UnixSeconds};
     use crate::registry::limits::{LimitName, OwnLimit, OwnLimits};
     use crate::registry::record::{KeyRecord, State, Timestamp};
     use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -110,10 +110,17 @@ mod tests {
                 OwnLimit { rate: rate.into(), burst, warn_only, unknown }
             });
         let limit = proptest::option::of(limit);
+        let most = || proptest::option::of(1_u32..4);
         let unknown = proptest::option::of(0_u32..3)
-            .prop_map(|most| most.map(|most| ("streams".to_owned(), most.into())).into_iter().collect());
-        let own = (limit.clone(), limit, unknown);
-        proptest::option::of(own.prop_map(|(calls, other, unknown)| OwnLimits { calls, other, unknown }))
+            .prop_map(|most| most.map(|most| ("daily".to_owned(), most.into())).into_iter().collect());
+        let own = (limit.clone(), limit, most(), most(), unknown);
+        proptest::option::of(own.prop_map(|(calls, other, concurrent, streams, unknown)| OwnLimits {
+            calls,
+            other,
+            concurrent,
+            streams,
+            unknown,
+        }))
     }
 
     /// Whether a limit refuses at least what another does.
@@ -189,6 +196,10 @@ mod tests {
                 for name in LimitName::ALL.into_iter().filter(|_| decides) {
                     let limit = |record: &KeyRecord| record.limits.as_ref().and_then(|own| own.get(name).cloned());
                     prop_assert!(within(limit(&after).as_ref(), limit(source).as_ref()));
+                }
+                for what in UnderWay::ALL.into_iter().filter(|_| decides) {
+                    let most = |record: &KeyRecord| record.limits.as_ref().and_then(|own| own.most(what));
+                    prop_assert!(most(source).is_none_or(|own| most(&after).is_some_and(|most| most <= own)));
                 }
                 let kept = |name: &str| after.limits.as_ref().is_some_and(|own| own.unknown.contains_key(name));
                 let newer = source.limits.iter().flat_map(|own| own.unknown.keys()).all(|name| kept(name));

@@ -17,5 +17,5 @@ pub mod transfer;
 pub use brief::key_entry;
 pub use contract::{Change, Changes, Edit, Fault, Feed, Loaded, Position, Registry, Standing, Stored, Used};
 pub use embedded::Embedded;
-pub use limits::{LimitName, LimitsChange, OwnLimit, OwnLimits};
+pub use limits::{LimitChange, LimitName, LimitsChange, MOST, OwnLimit, OwnLimits};
 pub use record::{KeyRecord, RecordFault, State, Timestamp};

@@ -113,6 +113,9 @@ pub enum RecordFault {
     /// A limit of its own that nobody can keep.
     #[error("limits.{0}: {1}")]
     Limit(&'static str, LimitFault),
+    /// A limit of what is under way that is out of range.
+    #[error("limits.{0} is a number from 1 to 1000000")]
+    Most(&'static str),
     /// Half a rotation.
     #[error("previous_hash and previous_until come together or not at all")]
     Rotation,
@@ -258,7 +261,7 @@ mod tests {
 
     #[test]
     fn limits_round_trip_with_what_they_do_not_know() {
-        let own = r#""limits":{"calls":{"rate":"60/m","burst":9,"warn_only":true,"shared":true},"streams":{"most":[4]}}"#;
+        let own = r#""limits":{"calls":{"rate":"60/m","burst":9,"warn_only":true,"shared":true},"concurrent":5,"daily":{"most":[4]}}"#;
         let text = json().replace("\"limits\":null", own);
         let record = KeyRecord::parse(&text).unwrap();
         assert_eq!(record.to_json(), text);
@@ -267,7 +270,8 @@ mod tests {
             limits.calls.map(|calls| (calls.limit.rate(), calls.enforced)),
             Some(("1/s".into(), false))
         );
-        for none in [r#""limits":{}"#, r#""limits":{"streams":3,"calls":null}"#] {
+        assert_eq!((limits.concurrent.calls, limits.concurrent.streams), (Some(5), None));
+        for none in [r#""limits":{}"#, r#""limits":{"daily":3,"calls":null,"streams":null}"#] {
             let record = KeyRecord::parse(&json().replace("\"limits\":null", none)).unwrap();
             assert_eq!(record.own_limits(), Ok(None));
         }
@@ -293,6 +297,12 @@ mod tests {
                 r#"{"other":{"rate":"many","burst":1}}"#,
                 "limits.other: a rate is a number in a time, e.g. 100/s",
             ),
+            (r#"{"concurrent":0}"#, "limits.concurrent is a number from 1 to 1000000"),
+            (r#"{"streams":1000001}"#, "limits.streams is a number from 1 to 1000000"),
+            (r#"{"streams":-1}"#, "numbers from 1 to 1000000, or null"),
+            (r#"{"streams":2.0}"#, "numbers from 1 to 1000000, or null"),
+            (r#"{"concurrent":{"most":2}}"#, "numbers from 1 to 1000000, or null"),
+            (r#"{"concurrent":5,"concurrent":5}"#, "duplicate"),
             (r#"{"calls":null,"calls":{"rate":"1/s","burst":3}}"#, "duplicate"),
         ] {
             let fault = KeyRecord::parse(&json().replace("\"limits\":null", &format!("\"limits\":{limits}")));

@@ -7,20 +7,20 @@ use crate::admin;
 use crate::world::{Answer, Connection, Gateway, META, World, call, call_headers};
 
 /// A world whose keys have a plan with these settings.
-fn world(plan: &str, server: &str) -> World {
+pub fn world(plan: &str, server: &str) -> World {
     let extra = format!("[keys]\ndefault_plan = \"standard\"\n[plans.standard]\n{plan}\n");
     World::new(&format!("[bounds]\nstream_comment = \"100ms\"\n{extra}"), server)
 }
 
 /// A call of which the upstream does what `script` says, in a connection of its own.
-fn begin(gateway: &Gateway, key: &str, script: &str) -> Connection {
+pub fn begin(gateway: &Gateway, key: &str, script: &str) -> Connection {
     let mut connection = gateway.connect();
     connection.send_call(key, &format!("crm.read_{script}"));
     connection
 }
 
 /// Opens a stream of the legacy era.
-fn open(gateway: &Gateway, key: &str) -> Connection {
+pub fn open(gateway: &Gateway, key: &str) -> Connection {
     let mut connection = gateway.connect();
     let get = format!(
         "GET /crm/mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nLast-Event-ID: silence\r\nAuthorization: Bearer {key}\r\n\r\n"
@@ -49,7 +49,7 @@ fn under_way(gateway: &Gateway, kind: &str) -> u64 {
     line.unwrap_or_else(|| panic!("{name} is not in {}", page.text())).parse().unwrap()
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
@@ -57,12 +57,12 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn await_under_way(gateway: &Gateway, kind: &str, count: u64) {
+pub fn await_under_way(gateway: &Gateway, kind: &str, count: u64) {
     until(&format!("{count} {kind} are under way"), || under_way(gateway, kind) == count);
 }
 
 /// A refusal for want of a place, with all that is told of it.
-fn crowded(answer: &Answer, limit: &str) {
+pub fn crowded(answer: &Answer, limit: &str) {
     assert_eq!((answer.status, answer.reason()), (429, "concurrency_limited".into()), "{answer:?}");
     assert_eq!((answer.header("retry-after"), answer.header("ratelimit")), (Some("1"), None));
     let error = &answer.json()["error"];

@@ -12,7 +12,7 @@ use crate::base::key::Env;
 use crate::cli::args::{EnvArgument, IssueArguments, LimitArgument, SetArguments, WaitArguments};
 use crate::cli::{CommandFault, output};
 use crate::registry::operations::{self, Amendment, Issued, Wish};
-use crate::registry::{KeyRecord, LimitName, LimitsChange, OwnLimit, Timestamp};
+use crate::registry::{KeyRecord, LimitChange, LimitsChange, Timestamp};
 
 pub(super) fn issue(desk: &mut Desk<'_, '_>, wish: IssueArguments) -> Result<(), CommandFault> {
     let plan = wish.plan.or_else(|| desk.settings.default_plan.clone());
@@ -127,7 +127,7 @@ pub(super) fn set(desk: &mut Desk<'_, '_>, what: SetArguments) -> Result<(), Com
 
 /// What was typed of limits; nothing where nothing was.
 fn limits_change(typed: Vec<LimitArgument>) -> Result<Option<LimitsChange>, CommandFault> {
-    let mut changes: Vec<(LimitName, Option<OwnLimit>)> = Vec::new();
+    let mut changes: Vec<LimitChange> = Vec::new();
     let alone = typed.len() == 1;
     for argument in typed {
         match argument {
@@ -137,13 +137,13 @@ fn limits_change(typed: Vec<LimitArgument>) -> Result<Option<LimitsChange>, Comm
                     "--limit none stands alone: it takes all of a key's limits away",
                 ));
             }
-            LimitArgument::Of(name, _) if changes.iter().any(|(other, _)| *other == name) => {
+            LimitArgument::Of(change) if changes.iter().any(|other| other.word() == change.word()) => {
                 return Err(CommandFault::said(format!(
                     "--limit {} is there twice; a key has one of a name",
-                    name.word()
+                    change.word()
                 )));
             }
-            LimitArgument::Of(name, limit) => changes.push((name, limit)),
+            LimitArgument::Of(change) => changes.push(change),
         }
     }
     Ok((!changes.is_empty()).then_some(LimitsChange::Some(changes)))

@@ -1,6 +1,8 @@
 //! Limits of a key's own: over those of its plan, followed by a running gateway, and what it has left of
 //! them, told and never taken.
 
+mod at_once;
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -100,7 +102,7 @@ fn what_a_newer_version_says_of_limits_survives_a_change_and_a_copy() {
     done(one.run(&["key", "set", &id, "--limit", "calls=60/m:5"]));
     let export = one.run(&["key", "export"]).out;
     let newer = export
-        .replace(r#""warn_only":false}"#, r#""warn_only":false,"shared":{"by":[1]}},"streams":{"most":2}"#);
+        .replace(r#""warn_only":false}"#, r#""warn_only":false,"shared":{"by":[1]}},"daily":{"most":2}"#);
     assert_ne!(newer, export);
     let file = other.folder.path().join("keys.jsonl");
     std::fs::write(&file, &newer).unwrap();
@@ -110,12 +112,12 @@ fn what_a_newer_version_says_of_limits_survives_a_change_and_a_copy() {
     let limits = &other.run(&["key", "show", &id, "--json"]).json()["limits"];
     let expected = json!({
         "calls": {"rate": "2/s", "burst": 7, "warn_only": true, "shared": {"by": [1]}},
-        "streams": {"most": 2},
+        "daily": {"most": 2},
     });
     assert_eq!(limits, &expected);
     done(other.run(&["key", "set", &id, "--limit", "calls=none"]));
     let limits = &other.run(&["key", "show", &id, "--json"]).json()["limits"];
-    assert_eq!(limits, &json!({"streams": {"most": 2}}));
+    assert_eq!(limits, &json!({"daily": {"most": 2}}));
 }
 
 #[test]
@@ -171,9 +173,9 @@ fn a_gateway_tells_what_a_key_has_left_and_takes_nothing() {
     assert_eq!(
         full["limits"],
         json!([
-            {"limit": "calls", "rate": "2/h", "burst": 10, "warn_only": false, "own": true, "tokens": 10, "full_in_seconds": 0.0},
-            {"limit": "other", "rate": "5/s", "burst": 6, "warn_only": true, "own": true, "tokens": 6, "full_in_seconds": 0.0},
-            {"limit": rule, "rate": "2/h", "burst": 20, "warn_only": false, "cost": 4, "tokens": 20, "full_in_seconds": 0.0},
+            {"limit": "calls", "rate": "2/h", "burst": 10, "warn_only": false, "shared": false, "own": true, "tokens": 10, "full_in_seconds": 0.0},
+            {"limit": "other", "rate": "5/s", "burst": 6, "warn_only": true, "shared": false, "own": true, "tokens": 6, "full_in_seconds": 0.0},
+            {"limit": rule, "rate": "2/h", "burst": 20, "warn_only": false, "shared": false, "cost": 4, "tokens": 20, "full_in_seconds": 0.0},
         ])
     );
     assert!(admin::get(&gateway, "/metrics").text().contains("tollgate_limiter_buckets 0"), "none was made");
@@ -276,7 +278,9 @@ fn a_burst_that_a_call_never_fits_into_is_refused_where_it_is_set() {
     for (arguments, told) in [
         (["--limit", "none", "--limit", "calls=1/s:9"], "stands alone"),
         (["--limit", "calls=1/s:9", "--limit", "calls=2/s:9"], "--limit calls is there twice"),
-        (["--limit", "streams=1/s:9", "--name", "n"], "calls or other"),
+        (["--limit", "daily=1/s:9", "--name", "n"], "calls or other"),
+        (["--limit", "streams=1/s:9", "--name", "n"], "concurrent or streams with a number"),
+        (["--limit", "streams=1", "--limit", "streams=none"], "--limit streams is there twice"),
     ] {
         let refused = world.run(&[&["key", "set", id], &arguments[..]].concat());
         assert!(!refused.ok && refused.err.contains(told), "{}", refused.err);
