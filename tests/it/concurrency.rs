@@ -116,6 +116,14 @@ fn a_place_comes_back_whichever_way_a_request_ends() {
         assert!(ended.elapsed() < Duration::from_secs(2), "{script}: {:?}", ended.elapsed());
         await_under_way(&gateway, "calls", 0);
     }
+    // One that has sent as much ahead as is read, so that its end lies behind what is not.
+    let mut connection = begin(&gateway, &key, "silence");
+    connection.try_send(&[b'x'; 64 * 1024]);
+    await_under_way(&gateway, "calls", 1);
+    drop(connection);
+    let ended = Instant::now();
+    await_under_way(&gateway, "calls", 0);
+    assert!(ended.elapsed() < Duration::from_secs(3), "sent ahead: {:?}", ended.elapsed());
     // What ends at once, in the upstream or at a later stage of the gateway.
     for script in ["close", "reset", "cut", "cut_json", "unauthorized", "status_500"] {
         let mut connection = begin(&gateway, &key, script);
