@@ -55,6 +55,13 @@ fn terms(interval: u64, burst: u32) -> u64 {
     u64::from(interval.to_bits()) << BURST_BITS | u64::from(burst)
 }
 
+/// The interval in terms, as rounded there: two limits that take turns round each other's alike.
+fn interval_of(terms: u64) -> f64 {
+    #[expect(clippy::cast_possible_truncation, reason = "what stands above the tokens has 32 bits")]
+    let bits = (terms >> BURST_BITS) as u32;
+    f64::from(f32::from_bits(bits)).max(1.0)
+}
+
 impl Limit {
     /// Reads a rate such as `100/s`, `30/m`, `5/h`, `24/d`, beside how many tokens a bucket holds.
     pub fn parse(rate: &str, burst: u32) -> Result<Self, LimitFault> {
@@ -148,19 +155,22 @@ impl Limit {
     }
 
     /// The arrival time under this limit of a bucket that was reckoned with another of these terms: as many
-    /// tokens are taken as were, and no more than it holds.
+    /// tokens are taken as were, also where that is more than it holds now. Forgiven, they would be there
+    /// again whenever two limits take turns, as while replicas are given another configuration one by one.
     #[must_use]
     pub fn instead_of(self, terms: u64, arrival: Nanos, now: Nanos) -> Nanos {
-        #[expect(clippy::cast_possible_truncation, reason = "what stands above the tokens has 32 bits")]
-        let before = f64::from(f32::from_bits((terms >> BURST_BITS) as u32)).max(1.0);
+        let (before, interval) = (interval_of(terms), interval_of(self.terms));
+        if before.to_bits() == interval.to_bits() {
+            return arrival;
+        }
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a float is cut to what an integer holds, and a token more or less in ten million is none"
         )]
-        let ahead = (arrival.0.saturating_sub(now.0) as f64 / before * self.interval as f64) as u64;
-        Nanos(now.0.saturating_add(ahead.min(self.whole)))
+        let ahead = (arrival.0.saturating_sub(now.0) as f64 / before * interval) as u64;
+        Nanos(now.0.saturating_add(ahead.min(u64::MAX / 4)))
     }
 
     /// Tokens in a bucket with this arrival time.

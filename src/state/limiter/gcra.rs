@@ -75,7 +75,7 @@ impl Bucket {
     /// How long until it is full.
     pub fn full_in(&self, limit: Limit, now: Nanos) -> Duration {
         let ahead = self.arrival(limit, now).0.saturating_sub(now.0);
-        Duration::from_nanos(ahead).min(limit.window())
+        Duration::from_nanos(ahead)
     }
 
     /// Whether it is full.
@@ -129,17 +129,15 @@ mod tests {
         assert!(bucket.take(slow, at(0), 3).is_ok() && bucket.take(slow, at(0), 1).is_err());
         assert_eq!((bucket.tokens(fast, at(0)), bucket.full_in(fast, at(0))), (197, SECOND * 3 / 100));
         assert!(bucket.take(fast, at(0), 197).is_ok() && bucket.take(fast, at(0), 1).is_err());
-        // From much to little: more is taken than it holds, so it is empty.
-        assert_eq!(bucket.take(slow, at(0), 1), Err(hour));
-        assert_eq!(bucket.full_in(slow, at(0)), hour * 3);
+        // From much to little: two hundred are taken of what holds three, and are so when there is much again.
+        assert_eq!(bucket.take(slow, at(0), 1), Err(hour * 198));
+        assert_eq!((bucket.full_in(slow, at(0)).as_secs() + 1) / 3_600, 200);
+        assert!(bucket.take(fast, at(0), 1).is_err() && bucket.take(fast, at(11), 1).is_ok());
+        assert!(bucket.take(fast, at(11), 1).is_err());
         // A smaller burst at the same rate.
         let (large, small, bucket) = (limit(1, hour, 200), limit(1, hour, 5), Bucket::default());
         assert!(bucket.take(large, at(0), 200).is_ok());
-        assert_eq!(bucket.has(small, at(0), 1), Err(hour));
-        assert_eq!((bucket.take(small, at(0), 2), bucket.tokens(small, at(0))), (Err(hour * 2), 0));
-        assert!(
-            bucket.take(small, at(3_600_000), 1).is_ok() && bucket.take(small, at(3_600_000), 1).is_err()
-        );
+        assert_eq!((bucket.has(small, at(0), 1), bucket.tokens(small, at(0))), (Err(hour * 196), 0));
     }
 
     proptest! {

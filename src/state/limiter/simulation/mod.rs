@@ -318,8 +318,9 @@ fn replicas_together_let_no_more_through_than_the_bound_and_use_what_there_is() 
             );
             least = least.min(used);
         }
-        if 1_000_000_000 / world.limit.interval() == 10_000 && world.replicas.len() == 4 {
-            dear = dear.max(world.questions as f64 * world.weight as f64 / world.admitted as f64);
+        if 1_000_000_000 / world.limit.interval() == 10_000 && world.replicas.len() == 4 && world.weight == 1
+        {
+            dear = dear.max(world.questions as f64 / world.admitted as f64);
             told += 1;
         }
     }
