@@ -15,7 +15,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "counts of a bench")]
 #![allow(missing_docs, reason = "a bench has no readers but people")]
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tollgate::base::lease::WhenGone;
@@ -32,10 +32,12 @@ const ROOM: usize = 1_000_000;
 const OFFERED: usize = 5;
 /// Tools that each key calls.
 const TOOLS: usize = 50;
+/// How often a sixteenth of the buckets is looked through.
+const COLLECTED_EVERY: Duration = Duration::from_millis(20);
 /// The longest that a call may wait.
 const LONGEST: Duration = Duration::from_millis(1);
 /// Bytes that a bucket may take, with its place in the table, when the table is full (docs/LIMITS.md).
-const EACH: usize = 100;
+const EACH: usize = 120;
 
 /// What one worker met.
 #[derive(Default)]
@@ -55,25 +57,14 @@ fn main() {
     let quick = Limit::new(100, Duration::from_secs(1), 10).unwrap();
     let before = resident();
     let most = AtomicUsize::new(0);
-    let done = AtomicBool::new(false);
     let met: Vec<Met> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..2)
             .map(|worker| {
-                let limiter = &limiter;
-                scope.spawn(move || offer(limiter, worker, room * OFFERED / 2, slow, quick))
+                let (limiter, most) = (&limiter, &most);
+                scope.spawn(move || offer(limiter, worker, room * OFFERED / 2, slow, quick, most))
             })
             .collect();
-        scope.spawn(|| {
-            // As often as in the gateway, which does this on a worker.
-            while !done.load(Ordering::Relaxed) {
-                (0..SHARDS / 16).for_each(|_| limiter.collect());
-                most.fetch_max(limiter.len(), Ordering::Relaxed);
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        });
-        let met = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
-        done.store(true, Ordering::Relaxed);
-        met
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     let grown = resident().saturating_sub(before);
     let admitted: usize = met.iter().map(|met| met.admitted).sum();
@@ -96,10 +87,23 @@ fn main() {
     }
 }
 
-fn offer(limiter: &Limiter, worker: usize, pairs: usize, slow: Limit, quick: Limit) -> Met {
+fn offer(
+    limiter: &Limiter,
+    worker: usize,
+    pairs: usize,
+    slow: Limit,
+    quick: Limit,
+    most: &AtomicUsize,
+) -> Met {
     let mut met = Met::default();
-    let mut switches = interruptions();
+    let (mut switches, mut collected) = (interruptions(), Instant::now());
     for pair in 0..pairs {
+        // The first worker collects, as in the gateway, and here fifty times as often.
+        if worker == 0 && collected.elapsed() >= COLLECTED_EVERY {
+            collected = Instant::now();
+            (0..SHARDS / 16).for_each(|_| limiter.collect());
+            most.fetch_max(limiter.len(), Ordering::Relaxed);
+        }
         let key: KeyId = format!("mcp_live_{:016}", (pair / TOOLS) * 2 + worker).parse().unwrap();
         let tool = format!("tool-{}", pair % TOOLS);
         let limit = if pair % 4 == 0 { quick } else { slow };
@@ -132,9 +136,13 @@ fn offer(limiter: &Limiter, worker: usize, pairs: usize, slow: Limit, quick: Lim
     met
 }
 
-/// How often the kernel took this thread's core away.
+/// How often the kernel took the core away from a thread of this process: from this one, or from another
+/// that this one may have waited for.
 fn interruptions() -> u64 {
-    status("/proc/thread-self/status", "nonvoluntary_ctxt_switches:")
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    threads
+        .map(|thread| status(&format!("{}/status", thread.path().display()), "nonvoluntary_ctxt_switches:"))
+        .sum()
 }
 
 /// Bytes that this process has in memory.

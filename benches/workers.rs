@@ -61,6 +61,11 @@ fn main() {
     let (requests, rounds) = if measure { (20_000, ROUNDS) } else { (200, 1) };
     let (changes, _) = keys(COUNT);
     let (publisher, metrics) = publisher(&changes, 2);
+    // What two threads of this machine get through that have nothing at all in common: two that are one core's
+    // halves get through less than twice as much, whatever they do.
+    let alone: Vec<f64> = (0..rounds).map(|_| 2.0 * hashing(1, requests) / hashing(2, requests)).collect();
+    let most = alone.iter().copied().fold(0.0, f64::max);
+    println!("two threads against one that only hash, each for itself: best round {most:.2} times");
     let rate = |workers, calling| rate(&publisher, &metrics, workers, calling, requests);
     for (name, calling) in [
         ("keys of their own", (Keys::Own, "search")),
@@ -84,6 +89,22 @@ fn main() {
             both / one
         );
     }
+}
+
+/// Seconds that so many threads take, each of which hashes as many blocks of its own as there are requests.
+fn hashing(threads: usize, blocks: u32) -> f64 {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            scope.spawn(move || {
+                let block = [thread as u8; 4096];
+                for _ in 0..blocks {
+                    black_box(ring::digest::digest(&ring::digest::SHA256, black_box(&block)));
+                }
+            });
+        }
+    });
+    begun.elapsed().as_secs_f64()
 }
 
 /// Requests per second of so many workers together.

@@ -40,7 +40,7 @@ impl Ahead {
         let most = comes.max(dearest.saturating_mul(2));
         // A bucket that holds less could never say that there is so much.
         let credit = dearest.max(most / CREDIT).min(limit.burst());
-        Self { dearest, credit, lease: most - credit }
+        Self { dearest, credit, lease: (most - credit).min(limit.burst()) }
     }
 
     /// Both together: what one replica can add to a limit, once.

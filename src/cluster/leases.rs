@@ -92,7 +92,9 @@ impl Ledger {
     /// Says that this replica is here, and counts all that are.
     pub fn present(&mut self) -> Option<u32> {
         let told = self.meet("1");
-        told.map_err(|error| self.trouble = Some(error)).ok()
+        let (told, trouble) = (told.as_ref().ok().copied(), told.err());
+        self.trouble = trouble;
+        told
     }
 
     /// Says that this replica goes.

@@ -114,6 +114,9 @@ impl Keeping {
                 self.tell();
             }
         }
+        for note in notes.try_iter() {
+            self.keeper.note(note, now());
+        }
         self.settle();
     }
 

@@ -118,7 +118,7 @@ fn a_place_comes_back_whichever_way_a_request_ends() {
     }
     // One that has sent as much ahead as is read, so that its end lies behind what is not.
     let mut connection = begin(&gateway, &key, "silence");
-    connection.try_send(&[b'x'; 64 * 1024]);
+    connection.try_send(&vec![b'x'; 64 * 1024]);
     await_under_way(&gateway, "calls", 1);
     drop(connection);
     let ended = Instant::now();

@@ -11,6 +11,11 @@ use std::time::Duration;
 use super::table::Kept;
 use crate::base::{Limit, Nanos};
 
+/// Terms while a worker reckons the arrival time anew; no limit has them, as their float is no number.
+const BUSY: u64 = u64::MAX;
+/// How often it is looked whether that is done: some microseconds.
+const PATIENCE: u32 = 1_000;
+
 /// A bucket; full when it is made.
 #[derive(Debug, Default)]
 pub struct Bucket {
@@ -29,13 +34,16 @@ impl Bucket {
     /// Takes tokens: all or none; else how long until there are so many.
     #[inline]
     pub fn take(&self, limit: Limit, now: Nanos, weight: u32) -> Result<(), Duration> {
-        let mut arrival = self.arrival(limit, now).0;
         loop {
-            let next = limit.after(Nanos(arrival), now, weight)?.0;
+            let arrival = self.arrival(limit, now);
+            let next = limit.after(arrival, now, weight)?.0;
             // Nothing else is published with it, so no order is needed.
-            match self.arrival.compare_exchange_weak(arrival, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(other) => arrival = other,
+            if self
+                .arrival
+                .compare_exchange_weak(arrival.0, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+            {
+                return Ok(());
             }
         }
     }
@@ -43,28 +51,45 @@ impl Bucket {
     /// The arrival time, as the limit reckons.
     #[inline]
     fn arrival(&self, limit: Limit, now: Nanos) -> Nanos {
-        if self.terms.load(Ordering::Relaxed) != limit.terms() {
+        if self.terms.load(Ordering::Acquire) != limit.terms() {
             self.adopt(limit, now);
         }
         Nanos(self.arrival.load(Ordering::Relaxed))
     }
 
-    /// Reckons with another limit from now on. Who takes in the same moment as the first that does may be
-    /// reckoned by the old one.
+    /// Reckons with another limit from now on. One worker does, and nobody uses the new terms before the
+    /// arrival time is of them; it is changed in any case, so that whoever took it to be of the old
+    /// ones finds it changed.
     #[cold]
     fn adopt(&self, limit: Limit, now: Nanos) {
-        let before = self.terms.swap(limit.terms(), Ordering::Relaxed);
-        if before == 0 || before == limit.terms() {
-            return;
+        for _ in 0..PATIENCE {
+            let before = self.terms.load(Ordering::Acquire);
+            if before == limit.terms() {
+                return;
+            }
+            let claim = |terms| {
+                let claimed = self.terms.compare_exchange(terms, BUSY, Ordering::Acquire, Ordering::Relaxed);
+                claimed.is_ok()
+            };
+            if before != BUSY && claim(before) {
+                let again = |arrival| {
+                    let again = limit.instead_of(before, Nanos(arrival), now).0;
+                    (before != 0).then_some(if again == arrival { arrival + 1 } else { again })
+                };
+                let _ = self.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, again);
+                self.terms.store(limit.terms(), Ordering::Release);
+                return;
+            }
+            std::hint::spin_loop();
         }
-        let again = |arrival| Some(limit.instead_of(before, Nanos(arrival), now).0);
-        let _ = self.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, again);
+        // The worker that does it lost its core: this call goes by the number as it stands.
     }
 
     /// Gives back what was taken a moment ago. Who took it and no other may.
-    #[inline]
     pub fn give_back(&self, limit: Limit, weight: u32) {
-        self.arrival.fetch_sub(limit.time_of(weight), Ordering::Relaxed);
+        // A limit that changed in between may have made the number smaller.
+        let less = |arrival: u64| Some(arrival.saturating_sub(limit.time_of(weight)));
+        let _ = self.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Tokens in it.
@@ -130,14 +155,38 @@ mod tests {
         assert_eq!((bucket.tokens(fast, at(0)), bucket.full_in(fast, at(0))), (197, SECOND * 3 / 100));
         assert!(bucket.take(fast, at(0), 197).is_ok() && bucket.take(fast, at(0), 1).is_err());
         // From much to little: two hundred are taken of what holds three, and are so when there is much again.
-        assert_eq!(bucket.take(slow, at(0), 1), Err(hour * 198));
-        assert_eq!((bucket.full_in(slow, at(0)).as_secs() + 1) / 3_600, 200);
+        let wait = bucket.take(slow, at(0), 1).unwrap_err();
+        assert!(wait.abs_diff(hour * 198) < SECOND, "{wait:?}");
+        assert!(bucket.full_in(slow, at(0)).abs_diff(hour * 200) < SECOND);
         assert!(bucket.take(fast, at(0), 1).is_err() && bucket.take(fast, at(11), 1).is_ok());
         assert!(bucket.take(fast, at(11), 1).is_err());
         // A smaller burst at the same rate.
         let (large, small, bucket) = (limit(1, hour, 200), limit(1, hour, 5), Bucket::default());
         assert!(bucket.take(large, at(0), 200).is_ok());
-        assert_eq!((bucket.has(small, at(0), 1), bucket.tokens(small, at(0))), (Err(hour * 196), 0));
+        let wait = bucket.has(small, at(0), 1).unwrap_err();
+        assert!(wait.abs_diff(hour * 196) < SECOND && bucket.tokens(small, at(0)) == 0, "{wait:?}");
+    }
+
+    #[test]
+    fn workers_that_meet_a_changed_limit_together_reckon_once() {
+        let (fast, slow) = (Limit::new(100, SECOND, 20).unwrap(), Limit::new(1, SECOND * 3_600, 20).unwrap());
+        let now = Nanos(1_000_000_000_000);
+        for _ in 0..2_000 {
+            let bucket = Bucket::default();
+            assert!(bucket.take(fast, now, 1).is_ok());
+            let start = std::sync::Barrier::new(3);
+            std::thread::scope(|scope| {
+                for limit in [slow, slow, fast] {
+                    let (start, bucket) = (&start, &bucket);
+                    scope.spawn(move || {
+                        start.wait();
+                        assert!(bucket.take(limit, now, 1).is_ok());
+                    });
+                }
+            });
+            // One before and three of the threads'; rounding may show a token less.
+            assert!((15..=16).contains(&bucket.tokens(slow, now)), "{}", bucket.tokens(slow, now));
+        }
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 //! spend more credit than was left when the ledger last said that there are tokens.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::gcra::Bucket;
@@ -82,7 +82,7 @@ impl Lease {
             if left < self.floor(ahead) {
                 return Err(self.wait(now));
             }
-            match self.tokens.compare_exchange_weak(tokens, left, Ordering::AcqRel, Ordering::Acquire) {
+            match self.tokens.compare_exchange_weak(tokens, left, Ordering::SeqCst, Ordering::Acquire) {
                 Ok(_) => return Ok(()),
                 Err(other) => tokens = other,
             }
@@ -96,28 +96,22 @@ impl Lease {
 
     /// A call did not find its tokens.
     pub(super) fn miss(&self, weight: u32) {
-        self.missed.fetch_add(u64::from(weight), Ordering::Relaxed);
-        self.low.store(i64::MAX, Ordering::Relaxed);
+        self.missed.fetch_add(u64::from(weight), Ordering::SeqCst);
+        self.low.store(i64::MAX, Ordering::SeqCst);
     }
 
     /// Whether the keeper has to be told; true once until it has looked.
     #[inline]
     pub(super) fn wants_keeper(&self) -> bool {
-        if !self.is_low() {
-            return false;
-        }
-        // What was taken is seen by a keeper that has looked before, or its look is seen here.
-        fence(Ordering::SeqCst);
-        !self.noted.load(Ordering::Relaxed) && !self.noted.swap(true, Ordering::AcqRel)
+        // In one order with the taking before it and with what the keeper does in `watch`: either it sees what
+        // was taken, or what it wrote is seen here.
+        let low = self.tokens.load(Ordering::SeqCst) < self.low.load(Ordering::SeqCst);
+        low && !self.noted.load(Ordering::SeqCst) && !self.noted.swap(true, Ordering::SeqCst)
     }
 
     /// The keeper could not be told.
     pub(super) fn unnoted(&self) {
         self.noted.store(false, Ordering::Release);
-    }
-
-    fn is_low(&self) -> bool {
-        self.tokens.load(Ordering::Relaxed) < self.low.load(Ordering::Relaxed)
     }
 
     #[cold]
@@ -187,16 +181,16 @@ impl Lease {
 
     /// From here on the keeper wants to know; whether that is so already.
     pub(super) fn watch(&self, low: i64) -> bool {
-        self.low.store(low, Ordering::Relaxed);
-        self.noted.store(false, Ordering::Release);
-        fence(Ordering::SeqCst);
-        self.is_low() || self.missed.load(Ordering::Relaxed) > 0
+        self.low.store(low, Ordering::SeqCst);
+        self.noted.store(false, Ordering::SeqCst);
+        self.tokens.load(Ordering::SeqCst) < low || self.missed.load(Ordering::SeqCst) > 0
     }
 
     /// What another lease of the same bucket had when it was given up: what it owes is owed here.
     pub(super) fn inherit(&self, other: &Self) {
+        let credit = other.credit.swap(0, Ordering::AcqRel);
         let tokens = other.tokens.swap(0, Ordering::AcqRel);
-        self.credit.fetch_min(other.credit.load(Ordering::Acquire), Ordering::AcqRel);
+        self.credit.fetch_min(credit, Ordering::AcqRel);
         self.tokens.fetch_add(tokens, Ordering::AcqRel);
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::place::Place;
 use super::sharing::Footing;
 use super::{BucketId, Limiter, ToolBucket};
-use crate::base::lease::{LeaseId, WhenGone};
+use crate::base::lease::LeaseId;
 use crate::base::{KeyId, Limit, Nanos, Tick, UnderWay};
 use crate::policy::Applied;
 
@@ -39,28 +39,31 @@ impl Limiter {
     /// How full the bucket of a rule's limit is; nothing where replicas share it and it is not known here.
     pub fn tool_level(&self, bucket: &ToolBucket, applied: &Applied) -> Option<Level> {
         let now = Tick::exact().nanos();
-        bucket.place(applied).level(applied.limit, self.kept_by(now), now)
+        let by = if applied.shared.is_some() { self.kept_by(now)? } else { Footing::Share(1) };
+        bucket.place(applied).level(applied.limit, by, now)
     }
 
     fn level_at(&self, key: KeyId, applied: Applied, now: Nanos) -> Option<Level> {
         let id = BucketId { key, limit: applied.bucket };
-        let level = |place: Place<'_>| place.level(applied.limit, self.kept_by(now), now);
+        let level = |place: Place<'_>, by| place.level(applied.limit, by, now);
         match applied.shared {
             None => {
-                let level = self.table.look(&id, |bucket| level(Place::Own(bucket)))?;
+                let level = self.table.look(&id, |bucket| level(Place::Own(bucket), Footing::Share(1)))?;
                 level.filter(|level| !level.full_in.is_zero())
             }
             Some(ahead) => {
-                let lease = LeaseId { key: Some(key), limit: applied.bucket };
-                self.leases.look(&id, |leased| level(Place::Shared(&leased.0, lease, ahead)))?
+                let (by, lease) = (self.kept_by(now)?, LeaseId { key: Some(key), limit: applied.bucket });
+                self.leases.look(&id, |leased| level(Place::Shared(&leased.0, lease, ahead), by))?
             }
         }
     }
 
-    fn kept_by(&self, now: Nanos) -> Footing {
+    /// By what shared limits are kept, where there is anything to tell: while the ledger is out of reach,
+    /// nobody knows how full its buckets are.
+    fn kept_by(&self, now: Nanos) -> Option<Footing> {
         match &self.sharing {
-            Some(sharing) => sharing.footing(now, WhenGone::LocalShare),
-            None => Footing::Share(1),
+            Some(sharing) => sharing.is_reached(now).then_some(Footing::Ledger),
+            None => Some(Footing::Share(1)),
         }
     }
 

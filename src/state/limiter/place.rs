@@ -34,10 +34,11 @@ impl Place<'_> {
     pub(super) fn has(&self, limit: Limit, by: Footing, now: Nanos, weight: u32) -> Result<(), Lack> {
         match self {
             Self::Own(bucket) => bucket.has(limit, now, weight).map_err(Lack::Wait),
+            Self::Shared(..) if weight > limit.burst() => Err(Lack::Wait(never(limit, weight))),
             Self::Shared(lease, _, ahead) => match by {
                 Footing::Ledger => lease.has(*ahead, now, weight).map_err(Lack::Wait),
                 Footing::Share(of) => {
-                    lease.share.has(limit.share(of, weight), now, weight).map_err(Lack::Wait)
+                    lease.share.has(limit.share(of, ahead.dearest), now, weight).map_err(Lack::Wait)
                 }
                 Footing::Refuse => Err(Lack::Unknown),
                 Footing::Allow => Ok(()),
@@ -50,10 +51,11 @@ impl Place<'_> {
     pub(super) fn take(&self, limit: Limit, by: Footing, now: Nanos, weight: u32) -> Result<(), Lack> {
         match self {
             Self::Own(bucket) => bucket.take(limit, now, weight).map_err(Lack::Wait),
+            Self::Shared(..) if weight > limit.burst() => Err(Lack::Wait(never(limit, weight))),
             Self::Shared(lease, _, ahead) => match by {
                 Footing::Ledger => lease.take(*ahead, now, weight).map_err(Lack::Wait),
                 Footing::Share(of) => {
-                    lease.share.take(limit.share(of, weight), now, weight).map_err(Lack::Wait)
+                    lease.share.take(limit.share(of, ahead.dearest), now, weight).map_err(Lack::Wait)
                 }
                 Footing::Refuse => Err(Lack::Unknown),
                 Footing::Allow => Ok(()),
@@ -65,9 +67,9 @@ impl Place<'_> {
     pub(super) fn give_back(&self, limit: Limit, by: Footing, weight: u32) {
         match self {
             Self::Own(bucket) => bucket.give_back(limit, weight),
-            Self::Shared(lease, ..) => match by {
+            Self::Shared(lease, _, ahead) => match by {
                 Footing::Ledger => lease.give_back(weight),
-                Footing::Share(of) => lease.share.give_back(limit.share(of, weight), weight),
+                Footing::Share(of) => lease.share.give_back(limit.share(of, ahead.dearest), weight),
                 Footing::Refuse | Footing::Allow => {}
             },
         }
@@ -82,8 +84,8 @@ impl Place<'_> {
         };
         match (self, by) {
             (Self::Own(bucket), _) => Some(of(bucket, limit)),
-            (Self::Shared(lease, ..), Footing::Share(of_all)) => {
-                Some(of(&lease.share, limit.share(of_all, 1)))
+            (Self::Shared(lease, _, ahead), Footing::Share(of_all)) => {
+                Some(of(&lease.share, limit.share(of_all, ahead.dearest)))
             }
             (Self::Shared(lease, ..), _) => lease.level(limit, now),
         }
@@ -109,4 +111,9 @@ impl Place<'_> {
             }
         }
     }
+}
+
+/// What is told of a call that costs more than the whole bucket, as of any that costs as much.
+fn never(limit: Limit, weight: u32) -> Duration {
+    Duration::from_nanos(limit.time_of(weight))
 }

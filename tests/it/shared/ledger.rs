@@ -70,6 +70,20 @@ pub(super) fn arithmetic(server: &Server) {
     let answers = one.ask(&asks).told;
     assert!(asks.iter().zip(&answers).all(|(ask, told)| told.unwrap().granted == ask.want.min(10)));
     assert_eq!(server.ask(&["EXISTS", "tollgate:lease:tool:0000000000000007"]), "1");
+    // Replicas that are given another limit one after the other get no more by that.
+    let (wide, narrow) = (Limit::new(1, Duration::from_secs(3_600), 900).unwrap(), slow(9));
+    let turn =
+        |ledger: &mut Ledger, limit, want| ledger.ask(&[ask(600, limit, [0, 0, want])]).told[0].unwrap();
+    assert_eq!(turn(&mut one, wide, 900).granted, 900);
+    for _ in 0..20 {
+        assert_eq!(turn(&mut two, narrow, 5).granted, 0);
+        assert_eq!(turn(&mut one, wide, 900).granted, 0);
+    }
+    // What is no bucket is told by itself, and holds up no other.
+    server.ask(&["DEL", &name]);
+    server.ask(&["LPUSH", &name, "odd"]);
+    let answers = one.ask(&[ask(1, limit, [0, 0, 1]), ask(601, limit, [0, 0, 1])]);
+    assert_eq!((answers.told[0], answers.told[1].unwrap().granted, answers.reached), (None, 1, true));
     assert_eq!((one.present().unwrap(), two.present().unwrap(), one.present().unwrap()), (1, 2, 2));
     two.leave();
     assert_eq!(one.present().unwrap(), 1);
@@ -104,7 +118,7 @@ pub(super) fn cluster() {
     let nodes = servers.iter().map(node).collect();
     let mut ledger = Ledger::new(params(Topology::Cluster(nodes)), 1);
     let asks: Vec<Ask> = (0..60).map(|number| ask(number, slow(1_000), [0, 0, 1])).collect();
-    let mut answered = |patience: Duration| {
+    let answered = |ledger: &mut Ledger, patience: Duration| {
         let (begun, mut open) = (Instant::now(), asks.clone());
         while !open.is_empty() && begun.elapsed() < patience {
             let answers = ledger.ask(&open).told;
@@ -115,10 +129,36 @@ pub(super) fn cluster() {
         }
         open.len()
     };
-    assert_eq!(answered(Duration::from_secs(10)), 0);
+    assert_eq!(answered(&mut ledger, Duration::from_secs(10)), 0);
     let holds = |server: &Server| server.ask(&["DBSIZE"]).parse::<u32>().unwrap();
     assert!(servers.iter().filter(|server| holds(server) > 0).count() >= 6, "spread over all nodes");
+    // A slot that moves holds up its own bucket, and that not for long.
+    let moving = ask(999, slow(1_000), [0, 0, 1]);
+    let slot =
+        servers[0].ask(&["CLUSTER", "KEYSLOT", &format!("tollgate:lease:{}:0000000000000007", key(999))]);
+    let primaries: Vec<&Server> =
+        servers.iter().filter(|server| server.ask(&["ROLE"]).starts_with("master")).collect();
+    let answers = [moving, asks[0]];
+    let told = ledger.ask(&answers);
+    assert!(told.reached && told.told[0].is_some());
+    let name = format!("tollgate:lease:{}:0000000000000007", key(999));
+    let holder = primaries.iter().position(|server| server.ask(&["EXISTS", &name]) == "1").unwrap();
+    primaries[holder].ask(&["DEL", &name]);
+    let id = primaries[(holder + 1) % primaries.len()].ask(&["CLUSTER", "MYID"]);
+    for server in &primaries {
+        assert_eq!(server.ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]), "OK");
+    }
+    let mut all = asks.clone();
+    all.push(moving);
+    let told = ledger.ask(&all);
+    assert!(told.reached && told.told.iter().filter(|told| told.is_none()).count() == 1, "{told:?}");
+    assert_eq!(told.told.last(), Some(&None));
+    let begun = Instant::now();
+    while ledger.ask(&[moving]).told[0].is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the slot's new holder is not found");
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let primary = servers.iter().position(|server| server.ask(&["ROLE"]).starts_with("master")).unwrap();
     servers[primary].kill();
-    assert_eq!(answered(Duration::from_secs(30)), 0, "its replica has taken over");
+    assert_eq!(answered(&mut ledger, Duration::from_secs(30)), 0, "its replica has taken over");
 }
