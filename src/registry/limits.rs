@@ -182,10 +182,12 @@ impl OwnLimits {
         Ok((limits != KeyLimits::default()).then(|| Box::new(limits)))
     }
 
-    /// What both allow of two records under one version: of each limit the lower rate, burst or number,
-    /// and one that is there instead of none.
+    /// What both allow of two records under one version: of each limit the lower rate, burst or number;
+    /// where one has none, that of the other if it refuses anything, as `concurrent` and `streams` do
+    /// wherever the plan's would.
     pub(super) fn stricter(ours: Option<&Self>, theirs: Option<&Self>) -> Option<Self> {
-        let (Some(ours), Some(theirs)) = (ours, theirs) else { return ours.or(theirs).cloned() };
+        let none = Self::default();
+        let (ours, theirs) = (ours.unwrap_or(&none), theirs.unwrap_or(&none));
         let mut both = theirs.clone();
         for name in LimitName::ALL {
             *both.get_mut(name) = OwnLimit::stricter(ours.get(name), theirs.get(name));
@@ -195,7 +197,7 @@ impl OwnLimits {
             *both.most_mut(what) = least;
         }
         both.unknown = with(theirs.unknown.clone(), &ours.unknown);
-        Some(both)
+        (both != none).then_some(both)
     }
 }
 
@@ -206,7 +208,10 @@ impl OwnLimit {
     }
 
     fn stricter(ours: Option<&Self>, theirs: Option<&Self>) -> Option<Self> {
-        let (Some(ours), Some(theirs)) = (ours, theirs) else { return ours.or(theirs).cloned() };
+        let (Some(ours), Some(theirs)) = (ours, theirs) else {
+            // None is the plan's, or nothing: neither is laxer than a limit that only warns.
+            return ours.or(theirs).filter(|own| !own.warn_only).cloned();
+        };
         let rate_of = |own: &Self| Limit::parse(&own.rate, 1).ok();
         let slower = match (rate_of(ours), rate_of(theirs)) {
             (Some(our), Some(their)) if !our.is_slower_than(their) => theirs,

@@ -123,13 +123,16 @@ mod tests {
         }))
     }
 
-    /// Whether a limit refuses at least what another does.
+    /// Whether a limit refuses at least what another does. None is the plan's, which may refuse.
     fn within(limit: Option<&OwnLimit>, other: Option<&OwnLimit>) -> bool {
-        let Some(other) = other else { return true };
-        limit.is_some_and(|limit| {
-            let [own, others] = [limit, other].map(|limit| Limit::parse(&limit.rate, 1).unwrap());
-            !others.is_slower_than(own) && limit.burst <= other.burst && (!limit.warn_only || other.warn_only)
-        })
+        let (limit, other) = match (limit, other) {
+            (Some(limit), Some(other)) => (limit, other),
+            (Some(limit), None) => return !limit.warn_only,
+            (None, Some(other)) => return other.warn_only,
+            (None, None) => return true,
+        };
+        let [own, others] = [limit, other].map(|limit| Limit::parse(&limit.rate, 1).unwrap());
+        !others.is_slower_than(own) && limit.burst <= other.burst && (!limit.warn_only || other.warn_only)
     }
 
     fn record() -> impl Strategy<Value = KeyRecord> {
