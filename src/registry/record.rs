@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::limits::OwnLimits;
 use crate::base::digest::KeyHash;
 use crate::base::{KeyId, LimitFault, UnixSeconds, bounds};
+use crate::policy::scope::NotAScope;
 use crate::policy::{KeyLimits, ScopePattern, ScopeSet};
 
 /// A point in time, written as RFC 3339 in UTC with whole seconds.
@@ -104,9 +105,9 @@ pub enum RecordFault {
     /// Not the JSON of a record.
     #[error("{0}")]
     Json(String),
-    /// A scope is none.
-    #[error("the scope {0:?}: {1}")]
-    Scope(String, String),
+    /// A scope is none; which of them.
+    #[error("scopes[{0}]: {1}")]
+    Scope(usize, NotAScope),
     /// Too many scopes.
     #[error("{0} scopes; a key has at most {most}", most = bounds::SCOPES)]
     Scopes(usize),
@@ -125,13 +126,13 @@ pub enum RecordFault {
 }
 
 impl KeyRecord {
-    /// Reads and checks a record. Errors do not repeat the text, which holds a hash.
+    /// Reads and checks a record. Errors do not repeat the text, which holds a hash, and perhaps a raw key
+    /// where something else belongs.
     pub fn parse(text: &str) -> Result<Self, RecordFault> {
         if text.len() > bounds::RECORD_BYTES {
             return Err(RecordFault::TooLarge);
         }
-        let record: Self =
-            serde_json::from_str(text).map_err(|error| RecordFault::Json(error.to_string()))?;
+        let record: Self = serde_json::from_str(text).map_err(|error| RecordFault::Json(accepted(&error)))?;
         record.check()?;
         Ok(record)
     }
@@ -154,10 +155,10 @@ impl KeyRecord {
         if self.scopes.len() > bounds::SCOPES {
             return Err(RecordFault::Scopes(self.scopes.len()));
         }
-        let parse = |text: &String| {
-            ScopePattern::parse(text).map_err(|error| RecordFault::Scope(text.clone(), error.to_string()))
+        let parse = |(at, text): (usize, &String)| {
+            ScopePattern::parse(text).map_err(|error| RecordFault::Scope(at, error))
         };
-        self.scopes.iter().map(parse).collect::<Result<Vec<_>, _>>().map(ScopeSet::new)
+        (0..).zip(&self.scopes).map(parse).collect::<Result<Vec<_>, _>>().map(ScopeSet::new)
     }
 
     /// Limits of its own as a gateway decides by them; nothing where it has none.
@@ -170,6 +171,13 @@ impl KeyRecord {
         // A record holds only texts, numbers and JSON: serialising it cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// What serde accepts, and where, without what it found: that is the text.
+fn accepted(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    // What was found stands in front, whatever it holds.
+    told.rsplit_once(", expected ").map_or_else(|| told.clone(), |(_, what)| format!("expected {what}"))
 }
 
 /// A type with one text form.
@@ -308,6 +316,35 @@ mod tests {
             let fault = KeyRecord::parse(&json().replace("\"limits\":null", &format!("\"limits\":{limits}")));
             let fault = fault.unwrap_err().to_string();
             assert!(fault.contains(word), "{limits}: {fault}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_a_member_is_not_repeated() {
+        let raw = "mcp_live_0123456789abcdef.topsecret, expected topsecret";
+        let record: serde_json::Value = serde_json::from_str(&json()).unwrap();
+        let mut places: Vec<(String, serde_json::Value)> = record
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|name| !["name", "owner", "plan", "colour"].contains(&name.as_str()))
+            .map(|name| (name.clone(), raw.into()))
+            .collect();
+        for name in ["calls", "other", "concurrent", "streams"] {
+            places.push(("limits".into(), serde_json::json!({ name: raw })));
+        }
+        for name in ["rate", "burst", "warn_only"] {
+            let mut limit = serde_json::json!({"rate": "1/s", "burst": 1});
+            limit[name] = raw.into();
+            places.push(("limits".into(), serde_json::json!({ "calls": limit })));
+        }
+        places.push(("scopes".into(), serde_json::json!(["crm:read", raw])));
+        places.push(("purposes".into(), serde_json::json!({ "raw": raw })));
+        for (name, instead) in places {
+            let mut record = record.clone();
+            record[&name] = instead;
+            let fault = KeyRecord::parse(&record.to_string()).unwrap_err().to_string();
+            assert!(!fault.contains("topsecret") && !fault.is_empty(), "{name}: {fault}");
         }
     }
 

@@ -70,6 +70,29 @@ fn bad_lines_are_named_and_nothing_is_imported() {
 }
 
 #[test]
+fn a_raw_key_in_the_place_of_something_else_is_not_repeated() {
+    let world = World::new("", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let mut lines: Vec<String> = ["status", "version", "plan", "limits", "purposes"]
+        .iter()
+        .map(|name| {
+            let mut record: serde_json::Value = serde_json::from_str(&line(1, 1, "crm:read")).unwrap();
+            record[name] = if *name == "plan" { serde_json::json!([key]) } else { key.as_str().into() };
+            record.to_string()
+        })
+        .collect();
+    lines.push(line(1, 1, &format!("{key}!")));
+    lines.push(
+        line(1, 1, "crm:read").replace("\"name\"", &format!("\"limits\":{{\"calls\":{key:?}}},\"name\"")),
+    );
+    let ran = import(&world, &lines, &[]);
+    assert_eq!(ran.err.lines().filter(|line| line.contains("tollgate: line ")).count(), 7, "{}", ran.err);
+    let said = format!("{}{}", ran.out, ran.err);
+    assert!(!said.contains(&key) && !said.contains(key.split_once('.').unwrap().1), "{said}");
+    assert!(said.contains(r#"line 4: expected limits: limits by name, such as {"calls":"#), "{said}");
+}
+
+#[test]
 fn an_older_version_does_not_replace_a_newer_one() {
     let world = World::new("", "");
     assert!(import(&world, &[line(1, 5, "crm:read")], &[]).ok);
