@@ -28,7 +28,8 @@ fn main() -> ExitCode {
             serve(options, environment).map_err(|fault| fault.to_string())
         }
         other => {
-            let mut session = Session { out: &mut out, environment, clock: Clock::system() };
+            let err = &mut std::io::stderr();
+            let mut session = Session { out: &mut out, err, environment, clock: Clock::system() };
             run(other, &common, &mut session).map_err(|fault| fault.to_string())
         }
     };

@@ -36,8 +36,7 @@ impl Ahead {
     /// By what comes in a tenth of a second, and never less than what two of the dearest calls take.
     pub fn of(limit: Limit, dearest: u32) -> Self {
         let dearest = dearest.max(1);
-        let comes = u32::try_from(AHEAD.div_ceil(limit.interval())).unwrap_or(u32::MAX);
-        let most = comes.max(dearest.saturating_mul(2));
+        let most = Self::least_burst(limit).max(dearest.saturating_mul(2));
         // A bucket that holds less could never say that there is so much.
         let credit = dearest.max(most / CREDIT).min(limit.burst());
         Self { dearest, credit, lease: (most - credit).min(limit.burst()) }
@@ -50,7 +49,12 @@ impl Ahead {
 
     /// Whether a bucket holds enough that replicas which ask for tokens now and then get all that come.
     pub fn fits(self, limit: Limit) -> bool {
-        u64::from(limit.burst()) * limit.interval() >= AHEAD && limit.burst() >= self.credit
+        limit.burst() >= Self::least_burst(limit).max(self.credit)
+    }
+
+    /// What a bucket that is shared holds at the least: what comes in a tenth of a second.
+    pub fn least_burst(limit: Limit) -> u32 {
+        u32::try_from(AHEAD.div_ceil(limit.interval())).unwrap_or(u32::MAX)
     }
 }
 
@@ -106,7 +110,7 @@ mod tests {
         assert_eq!(ahead(1_000, 7).most(), 100);
         for (burst, fits) in [(999, false), (1_000, true)] {
             let limit = Limit::new(10_000, Duration::from_secs(1), burst).unwrap();
-            assert_eq!(Ahead::of(limit, 1).fits(limit), fits);
+            assert_eq!((Ahead::of(limit, 1).fits(limit), Ahead::least_burst(limit)), (fits, 1_000));
         }
     }
 }

@@ -10,11 +10,11 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
-use super::{CommandFault, Common, Session, config_file, costs, output};
+use super::{CommandFault, Common, Session, config_file, output, own_limits};
 use crate::config::{Settings, load};
 use crate::control::{compile, open, place};
-use crate::policy::{Endpoint, Policy, ScopeSet};
-use crate::registry::key_entry;
+use crate::policy::{Endpoint, Policy};
+use crate::registry::{State, key_entry};
 use crate::upstream::{Exchange as _, Outgoing, OutgoingHead, SendFault, Trust, Upstream, UpstreamParams};
 use crate::wire::http::{MCP_METHOD, PROTOCOL_VERSION};
 
@@ -73,7 +73,7 @@ fn wrong(what: String, fault: String) -> Finding {
 /// The registry can be read, and its records fit the configuration.
 fn registry(settings: &Settings) -> Finding {
     let what = format!("registry {}", place(&settings.keys.registry));
-    let (mut keys, mut unreadable, mut planless, mut tight) = (0, Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut unreadable, mut planless, mut unfit) = (0, Vec::new(), Vec::new(), Vec::new());
     let loaded = open(&settings.keys.registry).and_then(|mut registry| {
         registry.registry().load(&mut |stored| {
             keys += 1;
@@ -82,10 +82,9 @@ fn registry(settings: &Settings) -> Finding {
                     if record.plan.as_ref().is_some_and(|plan| !settings.keys.plans.contains_key(plan)) {
                         planless.push(stored.id.to_string());
                     }
-                    let scopes = record.scope_set().unwrap_or_else(|_| ScopeSet::new(Vec::new()));
-                    let limits = record.limits.as_ref();
-                    if let Some(found) = costs::beyond_burst(&settings.keys, &scopes, limits) {
-                        tight.push(format!("{} has {found}", stored.id));
+                    if record.status == State::Active {
+                        let misfits = own_limits::misfits(&settings.keys, record);
+                        unfit.extend(misfits.iter().map(|misfit| misfit.of(stored.id)));
                     }
                 }
                 _ => unreadable.push(stored.id.to_string()),
@@ -101,8 +100,8 @@ fn registry(settings: &Settings) -> Finding {
         Ok(()) if !planless.is_empty() => {
             wrong(what, format!("keys under a plan that [plans] does not define: {}", planless.join(", ")))
         }
-        Ok(()) if !tight.is_empty() => {
-            wrong(what, format!("keys whose own limit never lets a call through: {}", tight.join("; ")))
+        Ok(()) if !unfit.is_empty() => {
+            wrong(what, format!("keys whose own limits do not fit: {}", unfit.join("; ")))
         }
         Ok(()) => well(what, format!("{keys} keys")),
     }

@@ -6,11 +6,11 @@
 
 mod args;
 mod check;
-mod costs;
 mod doctor;
 mod explain;
 mod key;
 mod output;
+mod own_limits;
 mod registry;
 
 use std::io::Write;
@@ -49,10 +49,19 @@ impl CommandFault {
 pub struct Session<'a> {
     /// Where data goes.
     pub out: &'a mut dyn Write,
+    /// Where goes what a person should know though the command succeeds.
+    pub err: &'a mut dyn Write,
     /// The environment of the start.
     pub environment: Environment,
     /// The time.
     pub clock: Clock,
+}
+
+impl Session<'_> {
+    /// Says something that does not make the command fail.
+    fn warn(&mut self, sentence: &str) -> std::io::Result<()> {
+        writeln!(self.err, "tollgate: warning: {sentence}")
+    }
 }
 
 /// Runs a command that needs no gateway of its own.

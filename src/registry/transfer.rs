@@ -4,16 +4,17 @@
 //! its number. It never lowers a record's version, so an old backup cannot bring back what was
 //! taken away; with force it writes the old content under a new version.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use super::contract::{Edit, Fault, Registry};
-use super::record::KeyRecord;
+use super::record::{KeyRecord, State};
 use crate::base::{KeyId, bounds};
 
-/// A line that was not imported.
+/// A line of an import, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct BadLine {
+pub struct Remark {
     /// Counted from 1.
     pub line: usize,
     /// Why.
@@ -30,7 +31,9 @@ pub struct Imported {
     /// Records that were there already, word for word.
     pub unchanged: usize,
     /// Lines that were not imported.
-    pub bad: Vec<BadLine>,
+    pub bad: Vec<Remark>,
+    /// Lines that were imported, with limits that do not fit the configuration.
+    pub warnings: Vec<Remark>,
 }
 
 /// How an import goes about it.
@@ -42,51 +45,64 @@ pub struct Manner {
     pub force: bool,
 }
 
-/// Whether a record fits the configuration, or why not.
-pub type Fits<'a> = &'a dyn Fn(&KeyRecord) -> Result<(), String>;
+/// What of a record's limits does not fit the configuration, a sentence each.
+pub type Unfit<'a> = &'a dyn Fn(&KeyRecord) -> Vec<String>;
 
-/// Imports records; one that does not fit is a bad line. With bad lines and without `skip_bad` nothing is written; the caller
-/// tells the lines apart by `bad`.
+/// What comes of a line that is a record.
+#[derive(Default)]
+enum Verdict {
+    #[default]
+    Unchanged,
+    Added(Vec<String>),
+    Updated(Vec<String>),
+    Bad(String),
+}
+
+/// Imports records. With bad lines and without `skip_bad` nothing is written; the caller tells the lines
+/// apart by `bad`. Limits that do not fit are a warning, of keys in force that did not have them before.
 pub fn import(
     registry: &mut dyn Registry,
     lines: impl BufRead,
     manner: Manner,
-    fits: Fits<'_>,
+    unfit: Unfit<'_>,
 ) -> Result<Imported, Fault> {
-    let (records, mut outcome) = read(lines, fits)?;
+    let (records, mut outcome) = read(lines)?;
     if !outcome.bad.is_empty() && !manner.skip_bad {
         return Ok(outcome);
     }
     // One transaction decides and writes. With a line that the registry refuses, and without
     // `skip_bad`, it is rolled back.
-    let mut refused = false;
+    let refused = Cell::new(false);
+    let mut verdicts: Vec<Verdict> = records.iter().map(|_| Verdict::default()).collect();
     let attempt = {
-        let (outcome, refused) =
-            (std::cell::RefCell::new(&mut outcome), std::cell::RefCell::new(&mut refused));
         let mut edits: Vec<_> = records
             .iter()
-            .map(|(id, (line, record))| {
-                let edit = |before: Option<KeyRecord>| match merge(before, record, manner.force) {
-                    Ok(step) => Ok(outcome.borrow_mut().count(step)),
-                    Err(reason) => {
-                        **refused.borrow_mut() = true;
-                        outcome.borrow_mut().bad.push(BadLine { line: *line, reason });
-                        Ok(None)
-                    }
+            .zip(&mut verdicts)
+            .map(|((id, (_, record)), verdict)| {
+                // Where somebody else writes meanwhile the registry asks again; the last word counts.
+                let edit = |before: Option<KeyRecord>| {
+                    let (said, written) = merge(before, record, manner.force, unfit);
+                    refused.set(refused.get() || matches!(said, Verdict::Bad(_)));
+                    *verdict = said;
+                    Ok(written)
                 };
                 (*id, edit)
             })
             .collect();
         let mut end = |_: Option<KeyRecord>| {
-            if **refused.borrow() && !manner.skip_bad { Err(rolled_back()) } else { Ok(None) }
+            if refused.get() && !manner.skip_bad { Err(rolled_back()) } else { Ok(None) }
         };
         let last = edits.last().map(|(id, _)| *id);
         let all = edits.iter_mut().map(|(id, edit)| (*id, edit as Edit<'_>));
         registry.change(&mut all.chain(last.map(|id| (id, &mut end as Edit<'_>))))
     };
+    for ((line, _), verdict) in records.values().zip(verdicts) {
+        outcome.count(*line, verdict);
+    }
     outcome.bad.sort_by_key(|bad| bad.line);
+    outcome.warnings.sort_by_key(|warning| warning.line);
     match attempt {
-        Err(Fault::Refused(_)) if refused => Ok(Imported { bad: outcome.bad, ..Imported::default() }),
+        Err(Fault::Refused(_)) if refused.get() => Ok(Imported { bad: outcome.bad, ..Imported::default() }),
         Err(fault) => Err(fault),
         Ok(()) => Ok(outcome),
     }
@@ -98,7 +114,7 @@ fn rolled_back() -> Fault {
 
 type Lines = BTreeMap<KeyId, (usize, KeyRecord)>;
 
-fn read(mut lines: impl BufRead, fits: Fits<'_>) -> Result<(Lines, Imported), Fault> {
+fn read(mut lines: impl BufRead) -> Result<(Lines, Imported), Fault> {
     let (mut records, mut outcome) = (Lines::new(), Imported::default());
     let mut text = Vec::new();
     for line in 1.. {
@@ -116,10 +132,10 @@ fn read(mut lines: impl BufRead, fits: Fits<'_>) -> Result<(Lines, Imported), Fa
         }
         let record = std::str::from_utf8(trimmed).map_err(|_| "not UTF-8".to_owned());
         let record = record.and_then(|text| KeyRecord::parse(text).map_err(|fault| fault.to_string()));
-        match record.and_then(|record| fits(&record).map(|()| record)) {
+        match record {
             Ok(record) => {
                 if let Some((first, _)) = records.get(&record.key_id) {
-                    outcome.bad.push(BadLine {
+                    outcome.bad.push(Remark {
                         line,
                         reason: format!("the key {} stands in line {first} already", record.key_id),
                     });
@@ -127,7 +143,7 @@ fn read(mut lines: impl BufRead, fits: Fits<'_>) -> Result<(Lines, Imported), Fa
                     records.insert(record.key_id, (line, record));
                 }
             }
-            Err(reason) => outcome.bad.push(BadLine { line, reason }),
+            Err(reason) => outcome.bad.push(Remark { line, reason }),
         }
     }
     Ok((records, outcome))
@@ -147,48 +163,53 @@ trait Bounded: BufRead {
 
 impl<R: BufRead> Bounded for R {}
 
-enum Step {
-    Add(KeyRecord),
-    Update(KeyRecord),
-    Keep,
-}
-
-fn merge(before: Option<KeyRecord>, record: &KeyRecord, force: bool) -> Result<Step, String> {
-    let Some(before) = before else { return Ok(Step::Add(record.clone())) };
+/// What comes of a record, and what is written for it.
+fn merge(
+    before: Option<KeyRecord>,
+    record: &KeyRecord,
+    force: bool,
+    unfit: Unfit<'_>,
+) -> (Verdict, Option<KeyRecord>) {
+    let is_new = before.as_ref().is_none_or(|before| before.limits != record.limits);
+    let told = || if is_new && record.status == State::Active { unfit(record) } else { Vec::new() };
+    let Some(before) = before else { return (Verdict::Added(told()), Some(record.clone())) };
     if before == *record {
-        return Ok(Step::Keep);
+        return (Verdict::Unchanged, None);
     }
     if before.version < record.version {
-        return Ok(Step::Update(record.clone()));
+        return (Verdict::Updated(told()), Some(record.clone()));
     }
     if !force {
-        return Err(format!(
+        let reason = format!(
             "{} is at version {} in the registry and at {} here; --force writes this content as version {}",
             record.key_id,
             before.version,
             record.version,
             before.version + 1
-        ));
+        );
+        return (Verdict::Bad(reason), None);
     }
-    Ok(Step::Update(KeyRecord { version: before.version + 1, ..record.clone() }))
+    (Verdict::Updated(told()), Some(KeyRecord { version: before.version + 1, ..record.clone() }))
 }
 
 impl Imported {
-    fn count(&mut self, step: Step) -> Option<KeyRecord> {
-        match step {
-            Step::Add(record) => {
-                self.added += 1;
-                Some(record)
-            }
-            Step::Update(record) => {
-                self.updated += 1;
-                Some(record)
-            }
-            Step::Keep => {
+    fn count(&mut self, line: usize, verdict: Verdict) {
+        let warnings = match verdict {
+            Verdict::Bad(reason) => return self.bad.push(Remark { line, reason }),
+            Verdict::Unchanged => {
                 self.unchanged += 1;
-                None
+                return;
             }
-        }
+            Verdict::Added(warnings) => {
+                self.added += 1;
+                warnings
+            }
+            Verdict::Updated(warnings) => {
+                self.updated += 1;
+                warnings
+            }
+        };
+        self.warnings.extend(warnings.into_iter().map(|reason| Remark { line, reason }));
     }
 }
 

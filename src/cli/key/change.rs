@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Desk;
 use super::confirm::{self, Confirmed};
+use super::{Desk, unfit};
 use crate::base::KeyId;
 use crate::base::key::Env;
 use crate::cli::args::{EnvArgument, IssueArguments, LimitArgument, SetArguments, WaitArguments};
-use crate::cli::{CommandFault, output};
+use crate::cli::{CommandFault, output, own_limits};
 use crate::registry::operations::{self, Amendment, Issued, Wish};
 use crate::registry::{KeyRecord, LimitChange, LimitsChange, Timestamp};
 
@@ -27,7 +27,12 @@ pub(super) fn issue(desk: &mut Desk<'_, '_>, wish: IssueArguments) -> Result<(),
     if let Some(change) = limits_change(wish.limits)? {
         change.apply(&mut limits);
     }
-    desk.check_burst(&wish.scopes, limits.as_ref())?;
+    if let Some(own) = &limits
+        && let Some(misfit) =
+            own_limits::of_limits(&desk.settings, &wish.scopes, plan.as_deref(), own).first()
+    {
+        return Err(unfit(misfit));
+    }
     let wish =
         Wish { env, name: wish.name, owner: wish.owner, scopes: wish.scopes, plan, limits, expires_at };
     let now = desk.now();
@@ -113,16 +118,33 @@ pub(super) fn set(desk: &mut Desk<'_, '_>, what: SetArguments) -> Result<(), Com
         limits: limits_change(what.limits)?,
         expires_at,
     };
-    if amendment.limits.is_some() || amendment.scopes.is_some() {
-        // As it will be, if nobody else changes it at this moment.
-        let stored = desk.registry().get(what.id)?.and_then(|stored| stored.record.ok());
-        if let Some(mut record) = stored {
-            amendment.apply(&mut record);
-            desk.check_burst(&record.scopes, record.limits.as_ref())?;
-        }
-    }
+    check_fit(desk, what.id, &amendment)?;
     let record = operations::set(desk.registry(), what.id, &amendment)?;
     changed(desk, &record, &what.wait)
+}
+
+/// Refuses a change that makes limits of the key's own unfit. What did not fit before, by a change of the
+/// configuration, is told and stands in nobody's way: taking a scope away is never refused for it.
+fn check_fit(desk: &mut Desk<'_, '_>, id: KeyId, amendment: &Amendment) -> Result<(), CommandFault> {
+    if amendment.limits.is_none() && amendment.scopes.is_none() && amendment.plan.is_none() {
+        return Ok(());
+    }
+    // As it will be, if nobody else changes it at this moment.
+    let stored = desk.registry().get(id)?.and_then(|stored| stored.record.ok());
+    let Some(mut record) = stored else { return Ok(()) };
+    let before = own_limits::misfits(&desk.settings, &record);
+    amendment.apply(&mut record);
+    for misfit in own_limits::misfits(&desk.settings, &record) {
+        let is_old = before.iter().any(|old| (old.limit, old.lack) == (misfit.limit, misfit.lack));
+        let sets = |change: &LimitChange| change.word() == misfit.limit.word();
+        let is_set =
+            matches!(&amendment.limits, Some(LimitsChange::Some(changes)) if changes.iter().any(sets));
+        if is_set || !is_old {
+            return Err(unfit(&misfit));
+        }
+        desk.session.warn(&misfit.of(id))?;
+    }
+    Ok(())
 }
 
 /// What was typed of limits; nothing where nothing was.

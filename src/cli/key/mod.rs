@@ -10,13 +10,23 @@ mod transfer;
 use std::time::Duration;
 
 use super::args::KeyCommand;
-use super::{CommandFault, Common, Session, config_file, costs};
+use super::own_limits::{Lack, Misfit};
+use super::{CommandFault, Common, Session, config_file};
 use crate::base::UnixSeconds;
 use crate::base::digest::Hasher;
 use crate::config::{KeySettings, load_keys, units};
 use crate::control::{Opened, open};
-use crate::policy::{Scope, ScopePattern, ScopeSet};
-use crate::registry::{OwnLimits, Registry, Timestamp};
+use crate::policy::{Scope, ScopePattern};
+use crate::registry::{Registry, Timestamp};
+
+/// Limits that a person gives a key and that do not fit.
+fn unfit(misfit: &Misfit) -> CommandFault {
+    let so = match misfit.lack {
+        Lack::Call => ", so that it could never be called",
+        Lack::Share => "",
+    };
+    CommandFault::said(format!("the key would have {}{so}; accepted: {}", misfit.found, misfit.accepted))
+}
 
 /// What every subcommand works on.
 struct Desk<'a, 's> {
@@ -94,20 +104,6 @@ impl Desk<'_, '_> {
             }
         }
         Ok(())
-    }
-
-    /// A limit of its own that every call fits into which the key may make.
-    fn check_burst(&self, scopes: &[String], limits: Option<&OwnLimits>) -> Result<(), CommandFault> {
-        let Ok(scopes) = scopes.iter().map(|scope| ScopePattern::parse(scope)).collect::<Result<Vec<_>, _>>()
-        else {
-            return Ok(());
-        };
-        match costs::beyond_burst(&self.settings, &ScopeSet::new(scopes), limits) {
-            None => Ok(()),
-            Some(found) => Err(CommandFault::said(format!(
-                "the key would have {found}, so that it could never be called; accepted: a burst that every call fits into, or a limit that only warns"
-            ))),
-        }
     }
 
     /// A time to come: an age from now, or a time.

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::Desk;
-use crate::cli::{CommandFault, costs, output};
+use crate::cli::{CommandFault, output, own_limits};
 use crate::registry::KeyRecord;
 use crate::registry::transfer::{self, Manner};
 
@@ -25,13 +25,15 @@ pub(super) fn import(
         Box::new(BufReader::new(open))
     };
     let settings = &desk.settings;
-    let fits = |record: &KeyRecord| {
-        let scopes = record.scope_set().map_err(|fault| fault.to_string())?;
-        let found = costs::beyond_burst(settings, &scopes, record.limits.as_ref());
-        found.map_or(Ok(()), |found| Err(format!("{} has {found}", record.key_id)))
+    // What was exported can be imported, whatever the configuration says of it meanwhile.
+    let unfit = |record: &KeyRecord| {
+        own_limits::misfits(settings, record).iter().map(|misfit| misfit.of(record.key_id)).collect()
     };
     let manner = Manner { skip_bad, force };
-    let outcome = transfer::import(desk.opened.registry(), lines, manner, &fits)?;
+    let outcome = transfer::import(desk.opened.registry(), lines, manner, &unfit)?;
+    for warning in &outcome.warnings {
+        desk.session.warn(&format!("line {}: {}", warning.line, warning.reason))?;
+    }
     if desk.json {
         output::json_line(desk.session.out, &json!(outcome))?;
     } else {

@@ -214,9 +214,9 @@ fn an_export_is_imported(open: Open<'_>) {
     let folder = tempfile::TempDir::new().unwrap();
     let mut file = Embedded::open(&folder.path().join("moved.db")).unwrap();
     let manner = Manner { skip_bad: false, force: false };
-    assert_eq!(transfer::import(&mut file, lines.as_bytes(), manner, &|_| Ok(())).unwrap().added, 25);
+    assert_eq!(transfer::import(&mut file, lines.as_bytes(), manner, &|_| Vec::new()).unwrap().added, 25);
     assert_eq!(all(&mut file), before);
-    let again = transfer::import(registry.as_mut(), lines.as_bytes(), manner, &|_| Ok(())).unwrap();
+    let again = transfer::import(registry.as_mut(), lines.as_bytes(), manner, &|_| Vec::new()).unwrap();
     assert_eq!((again.added, again.updated, again.unchanged), (0, 0, 25));
     assert!(Timestamp(NOW).to_string().starts_with("2027"));
 }
