@@ -1,17 +1,16 @@
 //! `tollgate explain`: the decision about one key and one thing, by the same function that
-//! decides requests, and the limits that such a call takes from.
+//! decides requests, and the limits that such a call takes from and has its places of.
 
 use serde_json::{Value, json};
 
 use super::args::ExplainArguments;
 use super::{CommandFault, Common, Session, config_file, output};
-use crate::base::{Denial, UnixSeconds};
+use crate::base::{Denial, UnderWay, UnixSeconds};
 use crate::config::load;
 use crate::control::{compile, open};
-use crate::policy::compiled::Rule;
-use crate::policy::{Applied, Policy, ScopeSet, Server, Wanted, authorise};
+use crate::policy::{Applied, KeyLimits, Most, Policy, RuleLimits, ScopeSet, Server, Wanted, authorise};
 use crate::registry::{Fault, KeyRecord, State};
-use crate::state::limiter::Which;
+use crate::state::limiter::{Crowded, Which};
 
 /// Explains a decision; the exit code says whether it was made, not what it is.
 pub(super) fn explain(
@@ -79,6 +78,7 @@ fn decide(
         .filter(|scope| !scopes.grants(scope))
         .map(super::super::policy::scope::Scope::as_str)
         .collect();
+    let own = own.as_deref().copied().unwrap_or_default();
     let outcome = key_in_force(record, now).and(decision.outcome);
     let sentence = match outcome {
         Ok(()) => "the rule is satisfied by the key's scopes",
@@ -96,25 +96,44 @@ fn decide(
         "missing_scopes": missing,
         "key_scopes": record.scopes,
         "cost": rule.map(|rule| rule.limits.cost),
-        "limits": rule.map(|rule| limits(rule, grants.limits.calls, own.is_some_and(|own| own.calls.is_some()))),
+        "limits": rule.map(|rule| limits(&own, &grants.limits, &rule.limits, server, wanted)),
     })
 }
 
-/// The limits that a call takes from, by the words that a refusal would name them with.
-fn limits(rule: &Rule, of_key: Option<Applied>, own: bool) -> Vec<Value> {
-    let all =
-        [(Which::Key, of_key), (Which::KeyAndTool, rule.limits.per_key), (Which::Tool, rule.limits.per_tool)];
-    let rows = all.into_iter().filter_map(|(which, applied)| {
+/// The limits that a call takes from and has places of, by the words that a refusal would name them with.
+/// `all` is what is in force for the key, its own and its plan's.
+fn limits(
+    own: &KeyLimits,
+    all: &KeyLimits,
+    of_rule: &RuleLimits,
+    server: &Server,
+    wanted: Wanted<'_>,
+) -> Vec<Value> {
+    let buckets =
+        [(Which::Key, all.calls), (Which::KeyAndTool, of_rule.per_key), (Which::Tool, of_rule.per_tool)];
+    let buckets = buckets.into_iter().filter_map(|(which, applied)| {
         let Applied { limit, enforced, .. } = applied?;
         Some(json!({
             "limit": which.word(),
             "rate": limit.rate(),
             "burst": limit.burst(),
             "warn_only": !enforced,
-            "own": own && which == Which::Key,
+            "own": which == Which::Key && own.calls.is_some(),
         }))
     });
-    rows.collect()
+    // Resources are read by calls and watched on streams.
+    let is_watched = matches!(wanted, Wanted::Resource(_));
+    let kinds = UnderWay::ALL.into_iter().filter(|what| *what == UnderWay::Call || is_watched);
+    let places = kinds.flat_map(|what| {
+        let of_key = (Crowded::Key, all.concurrent.of(what), own.concurrent.of(what).is_some());
+        [of_key, (Crowded::Server, server.concurrent.of(what), false)].into_iter().filter_map(
+            move |(whose, most, own)| {
+                let Most { most, enforced } = most?;
+                Some(json!({ "limit": whose.word(what), "most": most, "warn_only": !enforced, "own": own }))
+            },
+        )
+    });
+    buckets.chain(places).collect()
 }
 
 /// A limit for people.
@@ -127,7 +146,11 @@ fn in_words(limit: &Value) -> Value {
         (false, true) => " (only warns)",
         (false, false) => "",
     };
-    json!(format!("{} {} with a burst of {}{note}", text("limit"), text("rate"), text("burst")))
+    let how_much = match limit.get("most") {
+        Some(most) => format!("{most} at once"),
+        None => format!("{} with a burst of {}", text("rate"), text("burst")),
+    };
+    json!(format!("{} {how_much}{note}", text("limit")))
 }
 
 fn key_in_force(record: &KeyRecord, now: UnixSeconds) -> Result<(), Denial> {
