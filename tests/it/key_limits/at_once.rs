@@ -127,3 +127,27 @@ fn a_gateway_tells_how_much_of_a_key_is_under_way() {
     await_under_way(&gateway, "streams", 0);
     assert_eq!(rows(&id), json!([concurrent(5, 0, true), streams(0)]));
 }
+
+#[test]
+fn explain_says_how_much_may_be_under_way_at_once_where_that_applies() {
+    let places = "concurrent = 7\nstreams = 8\nconcurrent_warn_only = true\n";
+    let settings = "concurrent = 5\nstreams = 6\n";
+    let world = world(settings, places);
+    let (_, id) = world.issue(&["crm:read"]);
+    done(world.run(&["key", "set", &id, "--limit", "streams=2"]));
+    let explain = |thing: &[&str]| {
+        done(world.run(&[&["explain", "--key", &id, "--server", "crm", "--json"], thing].concat())).json()
+    };
+    let row = |limit: &str, most: u32, warn_only: bool, own: bool| json!({"limit": limit, "most": most, "warn_only": warn_only, "own": own});
+    let calls = [row("key_concurrency", 5, false, false), row("server_concurrency", 7, true, false)];
+    let streams = [row("key_streams", 2, false, true), row("server_streams", 8, true, false)];
+    // A tool that streams is a call all the same.
+    let tool = explain(&["--tool", "crm.read_x"]);
+    assert_eq!(tool["limits"], json!([calls[0], calls[1]]));
+    let resource = explain(&["--resource", "crm://public/a"]);
+    assert_eq!(resource["limits"], json!([calls[0], calls[1], streams[0], streams[1]]));
+    let text =
+        done(world.run(&["explain", "--key", &id, "--server", "crm", "--resource", "crm://public/a"])).out;
+    let said = "key_concurrency 5 at once, server_concurrency 7 at once (only warns), key_streams 2 at once (the key's own), server_streams 8 at once (only warns)";
+    assert!(text.contains(said), "{text}");
+}

@@ -97,6 +97,38 @@ fn a_limit_of_its_own_takes_the_place_of_the_plans_and_keeps_what_was_taken() {
 }
 
 #[test]
+fn more_is_served_at_once_and_what_was_taken_of_it_stays_taken() {
+    let world = World::new(&plan(3), "");
+    let (key, id) = world.issue(&["crm:read"]);
+    let gateway = world.serve();
+    let set = |limit: &str| {
+        done(world.run(&["key", "set", &id, "--limit", limit]));
+        Instant::now()
+    };
+    assert_eq!(allowed(&gateway, &key, 5), 3);
+    // Under the plan the next token comes in an hour.
+    let given = set("calls=100/s:200");
+    until_allowed(&gateway, &key);
+    assert!(given.elapsed() < Duration::from_secs(1), "{:?}", given.elapsed());
+    let mut connection = gateway.connect();
+    while connection.call(&key, "crm.read_x").status == 200 {
+        assert!(given.elapsed() < Duration::from_secs(20), "it ends");
+    }
+    // As many again in an hour each: there is what came until then, and no more.
+    let used_up = Instant::now();
+    set("calls=1/h:200");
+    let begun = Instant::now();
+    while told(&gateway, &id)["limits"][0]["rate"] != "1/h" {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{}", told(&gateway, &id));
+    }
+    let came = used_up.elapsed().as_millis() / 10 + 1;
+    let got = (0..200).take_while(|_| connection.call(&key, "crm.read_x").status == 200).count();
+    assert!(got < 200 && got as u128 <= came, "{got} of {came}");
+    let refused = connection.call(&key, "crm.read_x");
+    assert_eq!((refused.status, refused.reason()), (429, "rate_limited".into()));
+}
+
+#[test]
 fn what_a_newer_version_says_of_limits_survives_a_change_and_a_copy() {
     let (one, other) = (World::new(&plan(3), ""), World::new(&plan(3), ""));
     let (_, id) = one.issue(&["crm:read"]);
@@ -315,29 +347,4 @@ fn explain_says_which_limits_a_call_takes_from() {
         "{text}"
     );
     assert!(explain("crm.unheard_of")["limits"].is_null());
-}
-
-#[test]
-fn explain_says_how_much_may_be_under_way_at_once_where_that_applies() {
-    let places = "concurrent = 7\nstreams = 8\nconcurrent_warn_only = true\n";
-    let settings = plan(9) + "concurrent = 5\nstreams = 6\n";
-    let world = World::new(&settings, &format!("{places}{SERVER}"));
-    let (_, id) = world.issue(&["crm:read"]);
-    done(world.run(&["key", "set", &id, "--limit", "streams=2"]));
-    let explain = |thing: &[&str]| {
-        done(world.run(&[&["explain", "--key", &id, "--server", "crm", "--json"], thing].concat())).json()
-    };
-    let row = |limit: &str, most: u32, warn_only: bool, own: bool| json!({"limit": limit, "most": most, "warn_only": warn_only, "own": own});
-    let of_calls = json!({"limit": "key", "rate": "1/h", "burst": 9, "warn_only": false, "own": false});
-    let calls = [row("key_concurrency", 5, false, false), row("server_concurrency", 7, true, false)];
-    let streams = [row("key_streams", 2, false, true), row("server_streams", 8, true, false)];
-    // A tool that streams is a call all the same.
-    let tool = explain(&["--tool", "crm.read_x"]);
-    assert_eq!(tool["limits"], json!([of_calls, calls[0], calls[1]]));
-    let resource = explain(&["--resource", "crm://public/a"]);
-    assert_eq!(resource["limits"], json!([of_calls, calls[0], calls[1], streams[0], streams[1]]));
-    let text =
-        done(world.run(&["explain", "--key", &id, "--server", "crm", "--resource", "crm://public/a"])).out;
-    let said = "key_concurrency 5 at once, server_concurrency 7 at once (only warns), key_streams 2 at once (the key's own), server_streams 8 at once (only warns)";
-    assert!(text.contains(said), "{text}");
 }
