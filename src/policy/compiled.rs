@@ -141,7 +141,7 @@ impl Policy {
 }
 
 /// What one scope set may do under one policy, and how often under one plan and limits of its own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Grants {
     rules: Bits,
     servers: Bits,
@@ -163,7 +163,7 @@ impl Grants {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Bits(Box<[u64]>);
 
 impl Bits {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::{Strategy, any, prop_assert, proptest};
 
+use super::sets::ScopeSets;
 use super::{KeyEntry, Keys, Status};
 use crate::base::digest::{Hasher, KeyHash};
 use crate::base::{KeyId, Limit, UnixSeconds};
@@ -134,6 +135,32 @@ fn sets_that_no_key_has_any_more_are_let_go() {
     // The numbers are those of the sets: the next key that has one's limits shares its set.
     let again = keys.with(&[(id(99), Some(limited(99, 9_999)))], &policy);
     assert_eq!(again.find(id(99)).record.scopes, again.find(id(49)).record.scopes);
+}
+
+#[test]
+fn a_new_set_copies_a_chunk_and_a_shard_and_shares_the_others() {
+    let policy = Policy::default();
+    let limited = |burst: u32| {
+        let calls = Limit::new(1, Duration::from_secs(1), burst).unwrap();
+        let calls = Some(Applied::of_key("calls", calls, true));
+        KeyEntry { limits: Some(Box::new(KeyLimits { calls, ..KeyLimits::default() })), ..entry(burst, 5) }
+    };
+    let mut sets = Arc::<ScopeSets>::default();
+    let numbers: Vec<_> = (1..=6_410).map(|burst| sets.intern(&limited(burst), &policy)).collect();
+    let before = Arc::clone(&sets);
+    assert_eq!(sets.intern(&limited(77), &policy), numbers[76]);
+    assert!(Arc::ptr_eq(&before, &sets), "nothing is copied for what is there");
+    let new = sets.intern(&limited(7_000), &policy);
+    // A hundred chunks are full, and the new set falls into the last.
+    assert_eq!(sets.shared_with(&before), (100, 255));
+    let burst =
+        |sets: &ScopeSets, id| sets.grants(id).map(|grants| grants.limits.calls.unwrap().limit.burst());
+    for (number, id) in (1..).zip(&numbers) {
+        assert_eq!((burst(&sets, *id), burst(&before, *id)), (Some(number), Some(number)));
+        assert_eq!(sets.intern(&limited(number), &policy), *id);
+    }
+    assert_eq!((burst(&sets, new), burst(&before, new)), (Some(7_000), None));
+    assert_eq!((sets.len(), before.len()), (6_411, 6_410));
 }
 
 #[test]
