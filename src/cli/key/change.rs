@@ -118,22 +118,26 @@ pub(super) fn set(desk: &mut Desk<'_, '_>, what: SetArguments) -> Result<(), Com
         limits: limits_change(what.limits)?,
         expires_at,
     };
-    check_fit(desk, what.id, &amendment)?;
+    let warnings = check_fit(desk, what.id, &amendment)?;
     let record = operations::set(desk.registry(), what.id, &amendment)?;
+    for warning in warnings {
+        desk.session.warn(&warning);
+    }
     changed(desk, &record, &what.wait)
 }
 
 /// Refuses a change that makes limits of the key's own unfit. What did not fit before, by a change of the
-/// configuration, is told and stands in nobody's way: taking a scope away is never refused for it.
-fn check_fit(desk: &mut Desk<'_, '_>, id: KeyId, amendment: &Amendment) -> Result<(), CommandFault> {
+/// configuration, is to be told and stands in nobody's way: taking a scope away is never refused for it.
+fn check_fit(desk: &mut Desk<'_, '_>, id: KeyId, amendment: &Amendment) -> Result<Vec<String>, CommandFault> {
     if amendment.limits.is_none() && amendment.scopes.is_none() && amendment.plan.is_none() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // As it will be, if nobody else changes it at this moment.
     let stored = desk.registry().get(id)?.and_then(|stored| stored.record.ok());
-    let Some(mut record) = stored else { return Ok(()) };
+    let Some(mut record) = stored else { return Ok(Vec::new()) };
     let before = own_limits::misfits(&desk.settings, &record);
     amendment.apply(&mut record);
+    let mut told = Vec::new();
     for misfit in own_limits::misfits(&desk.settings, &record) {
         let is_old = before.iter().any(|old| (old.limit, old.lack) == (misfit.limit, misfit.lack));
         let sets = |change: &LimitChange| change.word() == misfit.limit.word();
@@ -142,9 +146,9 @@ fn check_fit(desk: &mut Desk<'_, '_>, id: KeyId, amendment: &Amendment) -> Resul
         if is_set || !is_old {
             return Err(unfit(&misfit));
         }
-        desk.session.warn(&misfit.of(id))?;
+        told.push(misfit.of(id));
     }
-    Ok(())
+    Ok(told)
 }
 
 /// What was typed of limits; nothing where nothing was.

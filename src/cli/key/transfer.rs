@@ -32,7 +32,7 @@ pub(super) fn import(
     let manner = Manner { skip_bad, force };
     let outcome = transfer::import(desk.opened.registry(), lines, manner, &unfit)?;
     for warning in &outcome.warnings {
-        desk.session.warn(&format!("line {}: {}", warning.line, warning.reason))?;
+        desk.session.warn(&format!("line {}: {}", warning.line, warning.reason));
     }
     if desk.json {
         output::json_line(desk.session.out, &json!(outcome))?;
