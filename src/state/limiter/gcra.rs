@@ -13,8 +13,10 @@ use crate::base::{Limit, Nanos};
 
 /// Terms while a worker reckons the arrival time anew; no limit has them, as their float is no number.
 const BUSY: u64 = u64::MAX;
-/// How often it is looked whether that is done: some microseconds.
+/// How often it is looked whether that is done; each sixteenth time the core is left to who does it.
 const PATIENCE: u32 = 1_000;
+/// When a call is sent again that looked in vain.
+const SOON: Duration = Duration::from_millis(1);
 
 /// A bucket; full when it is made.
 #[derive(Debug, Default)]
@@ -28,14 +30,14 @@ impl Bucket {
     /// Whether there are tokens, without taking them.
     #[inline]
     pub fn has(&self, limit: Limit, now: Nanos, weight: u32) -> Result<(), Duration> {
-        limit.after(self.arrival(limit, now), now, weight).map(drop)
+        limit.after(self.arrival(limit, now).ok_or(SOON)?, now, weight).map(drop)
     }
 
     /// Takes tokens: all or none; else how long until there are so many.
     #[inline]
     pub fn take(&self, limit: Limit, now: Nanos, weight: u32) -> Result<(), Duration> {
         loop {
-            let arrival = self.arrival(limit, now);
+            let arrival = self.arrival(limit, now).ok_or(SOON)?;
             let next = limit.after(arrival, now, weight)?.0;
             // Nothing else is published with it, so no order is needed.
             if self
@@ -48,24 +50,23 @@ impl Bucket {
         }
     }
 
-    /// The arrival time, as the limit reckons.
+    /// The arrival time, as the limit reckons; nothing where another worker is reckoning it anew and has lost
+    /// its core over it.
     #[inline]
-    fn arrival(&self, limit: Limit, now: Nanos) -> Nanos {
-        if self.terms.load(Ordering::Acquire) != limit.terms() {
-            self.adopt(limit, now);
-        }
-        Nanos(self.arrival.load(Ordering::Relaxed))
+    fn arrival(&self, limit: Limit, now: Nanos) -> Option<Nanos> {
+        let known = self.terms.load(Ordering::Acquire) == limit.terms() || self.adopt(limit, now);
+        known.then(|| Nanos(self.arrival.load(Ordering::Relaxed)))
     }
 
     /// Reckons with another limit from now on. One worker does, and nobody uses the new terms before the
     /// arrival time is of them; it is changed in any case, so that whoever took it to be of the old
     /// ones finds it changed.
     #[cold]
-    fn adopt(&self, limit: Limit, now: Nanos) {
-        for _ in 0..PATIENCE {
+    fn adopt(&self, limit: Limit, now: Nanos) -> bool {
+        for turn in 0..PATIENCE {
             let before = self.terms.load(Ordering::Acquire);
             if before == limit.terms() {
-                return;
+                return true;
             }
             let claim = |terms| {
                 let claimed = self.terms.compare_exchange(terms, BUSY, Ordering::Acquire, Ordering::Relaxed);
@@ -78,11 +79,15 @@ impl Bucket {
                 };
                 let _ = self.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, again);
                 self.terms.store(limit.terms(), Ordering::Release);
-                return;
+                return true;
             }
-            std::hint::spin_loop();
+            if turn % 16 == 15 {
+                std::thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
         }
-        // The worker that does it lost its core: this call goes by the number as it stands.
+        false
     }
 
     /// Gives back what was taken a moment ago. Who took it and no other may.
@@ -94,13 +99,13 @@ impl Bucket {
 
     /// Tokens in it.
     pub fn tokens(&self, limit: Limit, now: Nanos) -> u32 {
-        limit.tokens(self.arrival(limit, now), now)
+        self.arrival(limit, now).map_or(0, |arrival| limit.tokens(arrival, now))
     }
 
     /// How long until it is full.
     pub fn full_in(&self, limit: Limit, now: Nanos) -> Duration {
-        let ahead = self.arrival(limit, now).0.saturating_sub(now.0);
-        Duration::from_nanos(ahead)
+        let ahead = self.arrival(limit, now).map(|arrival| arrival.0.saturating_sub(now.0));
+        Duration::from_nanos(ahead.unwrap_or(0))
     }
 
     /// Whether it is full.
