@@ -11,6 +11,22 @@ use std::time::Duration;
 use super::table::Kept;
 use crate::base::{Limit, Nanos};
 
+/// How full a bucket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Whole tokens in it.
+    pub tokens: u32,
+    /// How long until it is full, if nobody takes any; zero for a full one.
+    pub full_in: Duration,
+}
+
+impl Level {
+    /// That of a full bucket, as every one is that is not there.
+    pub fn full(limit: Limit) -> Self {
+        Self { tokens: limit.burst(), full_in: Duration::ZERO }
+    }
+}
+
 /// Terms while a worker reckons the arrival time anew; no limit has them, as their float is no number.
 const BUSY: u64 = u64::MAX;
 /// How often it is looked whether that is done; each sixteenth time the core is left to who does it.

@@ -8,14 +8,10 @@
 mod addresses;
 mod concurrency;
 mod gcra;
-mod keeper;
-mod lease;
 mod left;
 mod peek;
 mod place;
-mod sharing;
-#[cfg(test)]
-mod simulation;
+mod shared;
 mod table;
 mod tools;
 
@@ -25,21 +21,17 @@ use std::time::Duration;
 
 pub use addresses::Addresses;
 pub use concurrency::{Counts, Crowded, Entering, Places, ServerCounts};
-pub use gcra::Bucket;
-pub use keeper::{Keeper, Note};
-pub use lease::Lease;
+pub use gcra::{Bucket, Level};
 pub use left::Left;
-pub use peek::Level;
-pub use sharing::Sharing;
+pub use shared::{Keeper, Lease, Note, Sharing};
 pub use table::{BucketId, SHARDS};
 pub use tools::{ToolBucket, ToolBuckets};
 
 use crate::base::lease::{LeaseId, WhenGone};
 use crate::base::{KeyId, Limit, Nanos, Tick};
 use crate::policy::Applied;
-use lease::Leased;
 use place::{Lack, Place};
-use sharing::Footing;
+use shared::{Footing, Leased};
 use table::{Full, Table};
 
 /// All buckets and places of a process.

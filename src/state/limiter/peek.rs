@@ -4,30 +4,12 @@
 //! memory of buckets nor costs a key a call. The state is that of this process; of a limit that replicas share,
 //! what the ledger said last and what of it is here, and nothing where the key did not call here of late.
 
-use std::time::Duration;
-
 use super::place::Place;
-use super::sharing::Footing;
-use super::{BucketId, Limiter, ToolBucket};
+use super::shared::Footing;
+use super::{BucketId, Level, Limiter, ToolBucket};
 use crate::base::lease::LeaseId;
-use crate::base::{KeyId, Limit, Nanos, Tick, UnderWay};
+use crate::base::{KeyId, Nanos, Tick, UnderWay};
 use crate::policy::Applied;
-
-/// How full a bucket is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level {
-    /// Whole tokens in it.
-    pub tokens: u32,
-    /// How long until it is full, if nobody takes any; zero for a full one.
-    pub full_in: Duration,
-}
-
-impl Level {
-    /// That of a full bucket, as every one is that is not there.
-    pub fn full(limit: Limit) -> Self {
-        Self { tokens: limit.burst(), full_in: Duration::ZERO }
-    }
-}
 
 impl Limiter {
     /// How full a key's bucket of a limit is. Nothing where it is full, or not there, which is the same; of

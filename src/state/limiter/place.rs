@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::gcra::Bucket;
-use super::keeper::Note;
-use super::lease::Lease;
-use super::peek::Level;
-use super::sharing::{Footing, Sharing};
+use super::gcra::{Bucket, Level};
+use super::shared::{Footing, Lease, Note, Sharing};
 use crate::base::lease::{Ahead, LeaseId};
 use crate::base::{Limit, Nanos};
 use crate::policy::Applied;

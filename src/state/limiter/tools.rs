@@ -6,8 +6,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::gcra::Bucket;
-use super::lease::Lease;
 use super::place::Place;
+use super::shared::Lease;
 use crate::base::lease::LeaseId;
 use crate::policy::{Applied, Policy, RuleId};
 

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::lease::Lease;
+use super::sharing::Note;
 use crate::base::lease::{Ahead, Ask, LeaseId, Told};
 use crate::base::{Limit, Nanos};
 
@@ -30,18 +31,6 @@ const EMPTY_GAP: u64 = 40 * MS;
 /// At most so long between two questions about a bucket that is empty and that calls wait for: what
 /// others give back is there sooner than what comes.
 const LONGEST: u64 = 1_000 * MS;
-
-/// What a worker tells the keeper: a bucket that needs it.
-pub struct Note {
-    /// Which bucket.
-    pub id: LeaseId,
-    /// What it may spend here.
-    pub lease: Arc<Lease>,
-    /// Its limit, as the configuration has it now.
-    pub limit: Limit,
-    /// How far ahead of the ledger it may be.
-    pub ahead: Ahead,
-}
 
 /// One bucket in use.
 struct InUse {

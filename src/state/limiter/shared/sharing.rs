@@ -7,12 +7,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::keeper::Note;
-use crate::base::Nanos;
-use crate::base::lease::WhenGone;
+use super::lease::Lease;
+use crate::base::lease::{Ahead, LeaseId, WhenGone};
+use crate::base::{Limit, Nanos};
 
 /// Notes that wait to be read; one that finds no room is written again by the next call.
 const NOTES: usize = 65_536;
+
+/// What a worker tells the keeper: a bucket that needs it.
+pub struct Note {
+    /// Which bucket.
+    pub id: LeaseId,
+    /// What it may spend here.
+    pub lease: Arc<Lease>,
+    /// Its limit, as the configuration has it now.
+    pub limit: Limit,
+    /// How far ahead of the ledger it may be.
+    pub ahead: Ahead,
+}
 
 /// What workers and the keeper's thread share.
 #[derive(Debug)]
@@ -26,7 +38,7 @@ pub struct Sharing {
 
 /// By what a shared limit is kept at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Footing {
+pub(in crate::state::limiter) enum Footing {
     /// By what the ledger gave.
     Ledger,
     /// By this replica's share of it: one of so many.
@@ -65,7 +77,7 @@ impl Sharing {
         now.0 < self.reached.load(Ordering::Relaxed)
     }
 
-    pub(super) fn footing(&self, now: Nanos, when_gone: WhenGone) -> Footing {
+    pub(in crate::state::limiter) fn footing(&self, now: Nanos, when_gone: WhenGone) -> Footing {
         match when_gone {
             _ if self.is_reached(now) => Footing::Ledger,
             WhenGone::LocalShare => Footing::Share(self.replicas()),
@@ -75,7 +87,7 @@ impl Sharing {
     }
 
     /// Tells the keeper; whether there was room.
-    pub(super) fn note(&self, note: Note) -> bool {
+    pub(in crate::state::limiter) fn note(&self, note: Note) -> bool {
         self.notes.try_send(note).is_ok()
     }
 }

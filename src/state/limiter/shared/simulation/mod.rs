@@ -17,10 +17,9 @@ mod one;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keeper::{Keeper, Note};
-use super::lease::Lease;
 use crate::base::lease::{Ahead, Ask, LeaseId, Told};
 use crate::base::{Limit, Nanos};
+use crate::state::limiter::{Keeper, Lease, Note};
 use ledger::Ledger;
 
 const MS: u64 = 1_000_000;

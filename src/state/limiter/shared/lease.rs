@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::gcra::Bucket;
-use super::peek::Level;
-use super::table::Kept;
 use crate::base::lease::Ahead;
 use crate::base::{Limit, Nanos};
+use crate::state::limiter::gcra::{Bucket, Level};
+use crate::state::limiter::table::Kept;
 
 /// How long a call waits that finds no tokens while the ledger is being asked.
 const SOON: Duration = Duration::from_millis(20);
@@ -40,7 +39,7 @@ pub struct Lease {
     /// Whether the keeper was told and has not looked yet.
     noted: AtomicBool,
     /// What counts while the ledger cannot be asked.
-    pub(super) share: Bucket,
+    pub(in crate::state::limiter) share: Bucket,
 }
 
 impl Default for Lease {
@@ -68,14 +67,24 @@ impl Lease {
 
     /// Whether a call's tokens are there, without taking them; else how long that may take.
     #[inline]
-    pub(super) fn has(&self, ahead: Ahead, now: Nanos, weight: u32) -> Result<(), Duration> {
+    pub(in crate::state::limiter) fn has(
+        &self,
+        ahead: Ahead,
+        now: Nanos,
+        weight: u32,
+    ) -> Result<(), Duration> {
         let left = self.tokens.load(Ordering::Acquire) - i64::from(weight);
         if left >= self.floor(ahead) { Ok(()) } else { Err(self.wait(now)) }
     }
 
     /// Takes tokens: all or none.
     #[inline]
-    pub(super) fn take(&self, ahead: Ahead, now: Nanos, weight: u32) -> Result<(), Duration> {
+    pub(in crate::state::limiter) fn take(
+        &self,
+        ahead: Ahead,
+        now: Nanos,
+        weight: u32,
+    ) -> Result<(), Duration> {
         let mut tokens = self.tokens.load(Ordering::Acquire);
         loop {
             let left = tokens - i64::from(weight);
@@ -90,19 +99,19 @@ impl Lease {
     }
 
     /// Gives back what a call took a moment ago and did not need.
-    pub(super) fn give_back(&self, weight: u32) {
+    pub(in crate::state::limiter) fn give_back(&self, weight: u32) {
         self.tokens.fetch_add(i64::from(weight), Ordering::AcqRel);
     }
 
     /// A call did not find its tokens.
-    pub(super) fn miss(&self, weight: u32) {
+    pub(in crate::state::limiter) fn miss(&self, weight: u32) {
         self.missed.fetch_add(u64::from(weight), Ordering::SeqCst);
         self.low.store(i64::MAX, Ordering::SeqCst);
     }
 
     /// Whether the keeper has to be told; true once until it has looked.
     #[inline]
-    pub(super) fn wants_keeper(&self) -> bool {
+    pub(in crate::state::limiter) fn wants_keeper(&self) -> bool {
         // In one order with the taking before it and with what the keeper does in `watch`: either it sees what
         // was taken, or what it wrote is seen here.
         let low = self.tokens.load(Ordering::SeqCst) < self.low.load(Ordering::SeqCst);
@@ -110,7 +119,7 @@ impl Lease {
     }
 
     /// The keeper could not be told.
-    pub(super) fn unnoted(&self) {
+    pub(in crate::state::limiter) fn unnoted(&self) {
         self.noted.store(false, Ordering::Release);
     }
 
@@ -127,7 +136,7 @@ impl Lease {
 
     /// How full the bucket is: what the ledger had left when it was asked last, what of it is here, and
     /// what has come since if nobody else called; nothing where it was never asked.
-    pub(super) fn level(&self, limit: Limit, now: Nanos) -> Option<Level> {
+    pub(in crate::state::limiter) fn level(&self, limit: Limit, now: Nanos) -> Option<Level> {
         let level = self.level.load(Ordering::Relaxed);
         if level == UNTOLD {
             return None;
@@ -202,7 +211,7 @@ impl Lease {
 
 /// A lease in the table, which the keeper may hold as well.
 #[derive(Debug, Default)]
-pub(super) struct Leased(pub(super) Arc<Lease>);
+pub(in crate::state::limiter) struct Leased(pub(in crate::state::limiter) Arc<Lease>);
 
 impl Kept for Leased {
     /// The keeper has let it go, and it is as when it was made: no tokens, no debt, credit.

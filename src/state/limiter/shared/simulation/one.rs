@@ -8,8 +8,7 @@ use super::ID;
 use super::ledger::Ledger;
 use crate::base::lease::Ahead;
 use crate::base::{Limit, Nanos};
-use crate::state::limiter::keeper::{Keeper, Note};
-use crate::state::limiter::lease::Lease;
+use crate::state::limiter::{Keeper, Lease, Note};
 
 const MS: u64 = super::MS;
 const SECOND: Duration = Duration::from_secs(1);
