@@ -11,7 +11,8 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
 use super::{CommandFault, Common, Session, config_file, output, own_limits};
-use crate::config::{Settings, load};
+use crate::cluster::Ledger;
+use crate::config::{Settings, Store, load};
 use crate::control::{compile, open, place};
 use crate::policy::{Endpoint, Policy};
 use crate::registry::{State, key_entry};
@@ -38,6 +39,7 @@ pub(super) fn doctor(common: &Common, session: &mut Session<'_>) -> Result<(), C
         format!("{} servers", settings.servers.len()),
     )];
     findings.push(registry(&settings));
+    findings.extend(shared_limits(&settings));
     findings.extend(upstreams(&settings)?);
     if common.json {
         let list: Vec<_> = findings
@@ -105,6 +107,21 @@ fn registry(settings: &Settings) -> Finding {
         }
         Ok(()) => well(what, format!("{keys} keys")),
     }
+}
+
+/// Limits that replicas share can be looked up, with the rights that this user has; nothing where none is.
+fn shared_limits(settings: &Settings) -> Option<Finding> {
+    let Store::Redis(redis) = &settings.keys.registry.store else { return None };
+    let shared = compile(settings).shared().named.len();
+    if shared == 0 {
+        return None;
+    }
+    let what = format!("{shared} limits that replicas share");
+    let mut ledger = Ledger::new(redis.params.clone(), 0);
+    Some(match ledger.look() {
+        Some(replicas) => well(what, format!("{replicas} replicas share them")),
+        None => wrong(what, ledger.trouble().unwrap_or("no answer").to_owned()),
+    })
 }
 
 /// Each server's upstream answers, and takes the gateway's credential.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use redis::ErrorKind::{self, Server};
 use redis::{Connection, Pipeline, RedisError, RedisResult, ServerErrorKind};
 
+use crate::base::Limit;
 use crate::base::digest::push_hex;
 use crate::base::lease::{Ask, LeaseId, Told};
 use crate::base::redis::{Node, RedisParams, Topology};
@@ -95,6 +96,16 @@ impl Ledger {
         let (told, trouble) = (told.as_ref().ok().copied(), told.err());
         self.trouble = trouble;
         told
+    }
+
+    /// Looks whether limits could be shared, as somebody who is no replica: a bucket that nobody has, and how
+    /// many replicas there are.
+    pub fn look(&mut self) -> Option<u32> {
+        let limit = Limit::new(1, Duration::from_secs(1), 1)?;
+        let nobody = Ask { id: LeaseId { key: None, limit: 0 }, limit, debt: 0, back: 0, want: 0 };
+        self.ask(&[nobody]).told.first().copied().flatten()?;
+        let told = self.meet("0");
+        told.map_err(|error| self.trouble = Some(error)).ok()
     }
 
     /// Says that this replica goes.

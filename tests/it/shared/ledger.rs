@@ -106,6 +106,11 @@ pub(super) fn rights() {
     assert_eq!(ledger.present(), Some(1));
     let mut other = Ledger::new(of("other"), 1);
     assert_eq!(other.ask(&[ask(1, slow(10), [0, 0, 3])]).told, [None]);
+    assert_eq!(
+        (ledger.look(), other.look()),
+        (Some(0), None),
+        "who only looks is no replica, and this one has gone"
+    );
     assert_eq!(other.present(), None);
     let refused = other.trouble().unwrap();
     assert!(refused.contains("NOPERM") || refused.contains("ermission"), "{refused}");

@@ -151,7 +151,8 @@ pub(super) fn of_a_tool() {
         gateway.await_said("configuration reloaded");
     }
     let keys = [replicas.key("free").0, replicas.key("free").0];
-    std::thread::sleep(Duration::from_millis(500));
+    let told = replicas.fleet.run(&["doctor"]);
+    assert!(told.out.contains("1 limits that replicas share: 2 replicas share them"), "{}", told.out);
     let mut admitted = 0;
     for round in 0..60 {
         let gateway = &replicas.gateways[round % 2];
