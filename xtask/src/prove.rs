@@ -94,7 +94,8 @@ fn limits() -> Done {
     install::valkey()?;
     let mut schedules = cargo(&["test", "--lib", "limiter::", "--", "--nocapture", "--test-threads=1"]);
     schedules.env("TOLLGATE_TEST_STRENGTH", "full");
-    let said = lines("limits, thousands of schedules", schedules)?;
+    let mut said = lines("limits, thousands of schedules", schedules)?;
+    said.extend(lines("limits, more clients than there is room for", cargo(&["bench", "--bench", "crowd"]))?);
     keep("limiter.txt", &said, |line| line.contains("measured: ") || line.starts_with("test result"))?;
     released("limits", &["limits::", "shared::", "concurrency::"], &["measured"])?;
     loadtest("limits", "--json benches/record/limits.json")
