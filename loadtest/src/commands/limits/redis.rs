@@ -20,6 +20,8 @@ impl Redis {
         let address = free_address()?;
         let (port, folder) = (address.port().to_string(), folder.display().to_string());
         let settings = ["--save", "", "--bind", "127.0.0.1", "--port", &port, "--dir", &folder];
+        // It is elsewhere for a gateway: what it does must not take the gateways' core.
+        let cores = Cores { target: cores.load, ..cores };
         Ok(Self(Server::start_at(&Program::new(program, &settings), address, cores)?))
     }
 

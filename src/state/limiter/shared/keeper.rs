@@ -1,8 +1,9 @@
 //! Keeps leases filled: decides, for each bucket that is in use, what to ask of the ledger and when.
 //!
-//! A lease holds what its calls take in 80 ms, as they went of late, so that its size follows this
-//! replica's share of the traffic; it is renewed when half of it is spent, made smaller when fewer calls
-//! come, and given back when none do. Pure: no clock, no Redis, no thread; it never waits.
+//! A lease holds what its calls take in 0.4 s, as they went of late, and no more than a replica may be ahead,
+//! so that its size follows this replica's share of the traffic; it is renewed when half of it is spent,
+//! made smaller when fewer calls come, and given back when none do. Pure: no clock, no Redis, no thread; it
+//! never waits.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,8 +17,10 @@ use crate::base::lease::{Ahead, Ask, LeaseId, Told};
 use crate::base::{Limit, Nanos};
 
 const MS: u64 = 1_000_000;
-/// Time that a lease is meant to last, in seconds.
-const LASTS: f64 = 0.08;
+/// Time that a lease is meant to last, in seconds, where it may hold so much: a replica with a small share of
+/// a limit's calls asks five times a second, one with all of them when half of what it may be ahead is
+/// spent.
+const LASTS: f64 = 0.4;
 /// Time over which the traffic of a bucket is looked at.
 const SEEN: u64 = 200 * MS;
 /// A bucket is in use for so long after its last call.
