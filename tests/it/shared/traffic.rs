@@ -130,8 +130,9 @@ pub(super) fn skewed() {
     for ((rate, admitted), bound) in rates.iter().zip(admitted).zip(bounds) {
         let allowed = f64::from((*rate).max(20)) + f64::from(*rate) * passed;
         let most = allowed + bound as f64;
-        // Of the little that comes in a short time a call or two are more than three in a hundred.
-        let least = allowed * 0.97 - strength(5, 0) as f64;
+        // In a short time what the replicas have ahead when it ends is more than three in a hundred.
+        let ahead = strength(1, 0) as f64 * bound as f64;
+        let least = allowed * 0.97 - ahead;
         println!(
             "measured: {rate}/s on four replicas for {passed:.0} s: {admitted} of {allowed:.0} admitted, at most {most:.0}"
         );
