@@ -55,7 +55,35 @@ pub(super) trait Kept: Default {
     fn is_idle(&self, now: Nanos) -> bool;
 }
 
-type Shard<I, V> = HashMap<I, V, RandomState>;
+/// Nanoseconds between two looks through a shard that is full, by calls that find no room in it: what is idle
+/// goes by itself, and a flood of such calls must not look through it each time.
+const LOOK: u64 = 100_000_000;
+
+/// A part of the table.
+struct Shard<I, V> {
+    kept: HashMap<I, V, RandomState>,
+    /// When a call looked through it for room, if one did.
+    looked: Option<Nanos>,
+}
+
+impl<I, V> Default for Shard<I, V> {
+    fn default() -> Self {
+        Self { kept: HashMap::default(), looked: None }
+    }
+}
+
+impl<I: Id, V: Kept> Shard<I, V> {
+    /// Whether so much more would be too much, and it was looked through a moment ago.
+    fn is_full<const N: usize>(&self, ids: &[Option<I>; N], most: usize, now: Nanos) -> bool {
+        let looked = self.looked.is_some_and(|looked| now.0 < looked.0.saturating_add(LOOK));
+        looked && !self.has_room(ids, most)
+    }
+
+    fn has_room<const N: usize>(&self, ids: &[Option<I>; N], most: usize) -> bool {
+        let missing = ids.iter().flatten().filter(|id| !self.kept.contains_key(*id)).count();
+        self.kept.len() + missing <= most
+    }
+}
 
 /// The table.
 pub(super) struct Table<I, V> {
@@ -110,7 +138,7 @@ impl<I: Id, V: Kept> Table<I, V> {
 
     /// Looks at what is kept under an id, if it is there; makes nothing.
     pub(super) fn look<T>(&self, id: &I, what: impl FnOnce(&V) -> T) -> Option<T> {
-        read(self.shard(id.home())?).get(id).map(what)
+        read(self.shard(id.home())?).kept.get(id).map(what)
     }
 
     #[cold]
@@ -120,16 +148,19 @@ impl<I: Id, V: Kept> Table<I, V> {
         ids: &[Option<I>; N],
         now: Nanos,
     ) -> Result<(), Full> {
-        let mut held = write(shard);
-        let missing = |held: &Shard<I, V>| ids.iter().flatten().filter(|id| !held.contains_key(*id)).count();
-        if held.len() + missing(&held) > self.most {
-            held.retain(|_, kept| !kept.is_idle(now));
+        if read(shard).is_full(ids, self.most, now) {
+            return Err(Full);
         }
-        if held.len() + missing(&held) > self.most {
+        let mut held = write(shard);
+        if !held.has_room(ids, self.most) && !held.is_full(ids, self.most, now) {
+            held.kept.retain(|_, kept| !kept.is_idle(now));
+            held.looked = Some(now);
+        }
+        if !held.has_room(ids, self.most) {
             return Err(Full);
         }
         for id in ids.iter().flatten() {
-            held.entry(*id).or_default();
+            held.kept.entry(*id).or_default();
         }
         Ok(())
     }
@@ -138,8 +169,8 @@ impl<I: Id, V: Kept> Table<I, V> {
     pub(super) fn collect(&self, now: Nanos) {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) as usize % SHARDS;
         let Some(shard) = self.shards.get(turn) else { return };
-        if read(shard).values().any(|kept| kept.is_idle(now)) {
-            let mut held = write(shard);
+        if read(shard).kept.values().any(|kept| kept.is_idle(now)) {
+            let held = &mut write(shard).kept;
             held.retain(|_, kept| !kept.is_idle(now));
             // A burst of keys that are gone must not be kept in mind for ever.
             if held.capacity() > 4 * held.len().max(64) {
@@ -150,7 +181,7 @@ impl<I: Id, V: Kept> Table<I, V> {
 
     /// How much there is.
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| read(shard).len()).sum()
+        self.shards.iter().map(|shard| read(shard).kept.len()).sum()
     }
 
     /// Whether there are none.
@@ -174,7 +205,7 @@ fn find<'a, I: Id, V, const N: usize>(
     let mut found = [None; N];
     for (place, id) in found.iter_mut().zip(ids) {
         if let Some(id) = id {
-            *place = Some(shard.get(id)?);
+            *place = Some(shard.kept.get(id)?);
         }
     }
     Some(found)
@@ -213,6 +244,24 @@ mod tests {
     }
 
     #[test]
+    fn a_full_shard_is_looked_through_now_and_then_and_not_by_every_call() {
+        let table = Table::<BucketId, Bucket>::new(1);
+        let shard_of = |number| std::ptr::from_ref(table.shard(id(number).key).unwrap());
+        let alike: Vec<u64> =
+            (0..).filter(|number| shard_of(*number) == shard_of(0)).take(LEAST + 2).collect();
+        for number in &alike[..LEAST] {
+            assert_eq!(take(&table, *number, NOW), Ok(true));
+        }
+        assert_eq!(take(&table, alike[LEAST], NOW), Err(Full));
+        // A second later they are all idle, but it was looked through a moment before that.
+        let after = |ms: u64| Nanos(NOW.0 + ms * 1_000_000);
+        assert_eq!(take(&table, alike[LEAST], after(950)), Err(Full));
+        assert_eq!(take(&table, alike[LEAST], after(1_000)), Err(Full));
+        assert_eq!(take(&table, alike[LEAST], after(1_050)), Ok(true));
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
     fn a_key_has_its_bucket_and_none_is_given_to_nothing() {
         let table = Table::<BucketId, Bucket>::new(1_000);
         assert_eq!(
@@ -237,7 +286,7 @@ mod tests {
         assert_eq!(take(&table, offered, later), Ok(true), "a shard that is asked makes room by itself");
         (0..SHARDS).for_each(|_| table.collect(later));
         assert_eq!(table.len(), 1);
-        let capacity: usize = table.shards.iter().map(|shard| super::read(shard).capacity()).sum();
+        let capacity: usize = table.shards.iter().map(|shard| super::read(shard).kept.capacity()).sum();
         assert!(capacity < 2 * most, "what was held for them is given back: {capacity}");
     }
 }
