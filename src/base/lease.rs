@@ -14,9 +14,9 @@ pub struct LeaseId {
     pub limit: u64,
 }
 
-/// Nanoseconds of a limit's rate that one replica may be ahead of the ledger. A lease that lasts 80 ms
-/// and is renewed when half of it is spent is 25 questions a second: with four replicas one for each
-/// hundred calls at 10,000 calls a second.
+/// Nanoseconds of a limit's rate that one replica may be ahead of the ledger. Where as many calls come to it as
+/// the limit lets through, its lease lasts 80 ms and is renewed when half of it is spent: 25 questions a
+/// second, and with four replicas one for each hundred calls at 10,000 calls a second.
 const AHEAD: u64 = 100_000_000;
 /// The part of that which is spent before the ledger was asked at all.
 const CREDIT: u32 = 5;
