@@ -107,10 +107,11 @@ fn offer(
         let key: KeyId = format!("mcp_live_{:016}", (pair / TOOLS) * 2 + worker).parse().unwrap();
         let tool = format!("tool-{}", pair % TOOLS);
         let limit = if pair % 4 == 0 { quick } else { slow };
+        let of_pair = Applied::new(&["crowd", &tool], limit, true);
         let asked = Asked {
             key,
             of_key: None,
-            of_pair: Some(Applied::new(&["crowd", &tool], limit, true)),
+            of_pair: Some(&of_pair),
             of_tool: None,
             cost: 1,
             when_gone: WhenGone::default(),

@@ -110,6 +110,13 @@ pub struct KeyLimits {
 }
 
 impl KeyLimits {
+    /// No limits.
+    pub const NONE: Self = Self {
+        calls: None,
+        other: None,
+        concurrent: Concurrent { calls: None, streams: None, warn_only: false },
+    };
+
     /// A key's own limits over those of its plan: each that is there counts instead of the plan's.
     #[must_use]
     pub fn over(self, plan: Self) -> Self {

@@ -101,7 +101,7 @@ fn use_up(worker: &Worker<Stub>, key: tollgate::base::KeyId) {
     let asked = Asked {
         key,
         of_key: None,
-        of_pair: rule.limits.per_key,
+        of_pair: rule.limits.per_key.as_ref(),
         of_tool: None,
         cost: 1,
         when_gone: WhenGone::default(),

@@ -40,10 +40,10 @@ pub(in crate::gateway) fn limit(
     enter: impl FnOnce(Places),
 ) -> Result<Within, Refusal> {
     let grants = caller.routed().snapshot().keys.grants(caller.verified().scopes);
-    let of_keys = grants.map(|grants| grants.limits).unwrap_or_default();
+    let of_keys = grants.map_or(&KeyLimits::NONE, |grants| &grants.limits);
     // First, so that a request without a place loses no token; without tokens it gives its place back.
-    let places = places(limiter, caller, intent, &of_keys)?;
-    let left = tokens(limiter, caller, intent, grant, &of_keys)?;
+    let places = places(limiter, caller, intent, of_keys)?;
+    let left = tokens(limiter, caller, intent, grant, of_keys)?;
     enter(places);
     Ok(Within { left })
 }
@@ -78,16 +78,16 @@ fn tokens(
         return Ok(None);
     }
     let snapshot = caller.routed().snapshot();
-    let rule = grant.applied().and_then(|id| Some((id, snapshot.policy.rule(id)?.limits)));
+    let rule = grant.applied().and_then(|id| Some((id, &snapshot.policy.rule(id)?.limits)));
     let (of_key, limits) = match rule {
-        Some((_, limits)) => (of_keys.calls, limits),
-        None => (of_keys.other, RuleLimits::NONE),
+        Some((_, limits)) => (&of_keys.calls, limits),
+        None => (&of_keys.other, &RuleLimits::NONE),
     };
-    let of_tool = limits.per_tool.zip(rule.and_then(|(id, _)| snapshot.tool_buckets.get(id)));
+    let of_tool = limits.per_tool.as_ref().zip(rule.and_then(|(id, _)| snapshot.tool_buckets.get(id)));
     let asked = Asked {
         key: caller.id(),
-        of_key,
-        of_pair: limits.per_key,
+        of_key: of_key.as_ref(),
+        of_pair: limits.per_key.as_ref(),
         of_tool,
         cost: limits.cost,
         when_gone: snapshot.policy.shared().when_gone,

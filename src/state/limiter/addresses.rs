@@ -9,16 +9,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::gcra::Bucket;
-use super::table::{Full, Id, Table};
+use super::table::{Alone, Full, Id, Table};
 use crate::base::{Holder, Nanos, Tick};
 use crate::policy::Applied;
 
 impl Id for Holder {
     type Home = Self;
+    type Apart = Alone;
+
+    #[inline]
+    fn new(home: Self, Alone: Alone) -> Self {
+        home
+    }
 
     #[inline]
     fn home(&self) -> Self {
         *self
+    }
+
+    #[inline]
+    fn apart(&self) -> Alone {
+        Alone
     }
 }
 
@@ -48,7 +59,8 @@ impl Addresses {
 
     fn count_at(&self, address: IpAddr, applied: Applied, now: Nanos) -> Result<(), Duration> {
         let take = |bucket: &Bucket| bucket.take(applied.limit, now, 1);
-        let taken = self.table.with(&[Some(address.into())], now, |[bucket]| bucket.map_or(Ok(()), take));
+        let taken =
+            self.table.with(address.into(), &[Some(Alone)], now, |[bucket]| bucket.map_or(Ok(()), take));
         let taken = taken.unwrap_or_else(|Full| {
             self.full.fetch_add(1, Ordering::Relaxed);
             take(&self.others)

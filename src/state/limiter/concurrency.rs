@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::Limiter;
-use super::table::{Full, Id, Kept};
+use super::table::{Alone, Full, Id, Kept};
 use crate::base::{KeyId, Nanos, Tick, UnderWay};
 use crate::policy::{Most, Policy, ServerId};
 
@@ -53,10 +53,21 @@ impl Counts {
 
 impl Id for KeyId {
     type Home = Self;
+    type Apart = Alone;
+
+    #[inline]
+    fn new(home: Self, Alone: Alone) -> Self {
+        home
+    }
 
     #[inline]
     fn home(&self) -> Self {
         *self
+    }
+
+    #[inline]
+    fn apart(&self) -> Alone {
+        Alone
     }
 }
 
@@ -148,7 +159,7 @@ impl Limiter {
 
     fn enter_key(&self, entering: &Entering<'_>, limit: Most) -> Result<Option<Arc<Counts>>, Crowded> {
         let now = Tick::now().nanos();
-        let entered = self.under_way.with(&[Some(entering.key)], now, |[counts]| {
+        let entered = self.under_way.with(entering.key, &[Some(Alone)], now, |[counts]| {
             counts.and_then(|counts| self.one_more(counts, limit, entering))
         });
         match entered {

@@ -62,11 +62,12 @@ mod tests {
         let limit = |rate, burst| Limit::new(rate, Duration::from_secs(1), burst).unwrap();
         let (of_key, of_pair) = (Applied::new(&["key"], limit(10, 5), true), limit(1, 2));
         let of_tool = Applied::new(&["tool"], limit(1, 5), true);
+        let [warns, refuses] = [false, true].map(|enforced| Applied::new(&["pair"], of_pair, enforced));
         let asked = |enforced| Asked {
             key,
-            of_key: Some(of_key),
-            of_pair: Some(Applied::new(&["pair"], of_pair, enforced)),
-            of_tool: Some((of_tool, &tool)),
+            of_key: Some(&of_key),
+            of_pair: Some(if enforced { &refuses } else { &warns }),
+            of_tool: Some((&of_tool, &tool)),
             cost: 1,
             when_gone: WhenGone::default(),
         };

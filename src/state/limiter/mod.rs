@@ -30,7 +30,7 @@ pub use tools::{ToolBucket, ToolBuckets};
 use crate::base::lease::{LeaseId, WhenGone};
 use crate::base::{KeyId, Limit, Nanos, Tick};
 use crate::policy::Applied;
-use place::{Lack, Place};
+use place::{Lack, Place, tell};
 use shared::{Footing, Leased};
 use table::{Full, Table};
 
@@ -57,11 +57,11 @@ pub struct Asked<'a> {
     /// Whose call it is.
     pub key: KeyId,
     /// Of the key.
-    pub of_key: Option<Applied>,
+    pub of_key: Option<&'a Applied>,
     /// Of the key with the tool.
-    pub of_pair: Option<Applied>,
+    pub of_pair: Option<&'a Applied>,
     /// Of the tool, with its bucket.
-    pub of_tool: Option<(Applied, &'a ToolBucket)>,
+    pub of_tool: Option<(&'a Applied, &'a ToolBucket)>,
     /// Tokens that the call takes from each.
     pub cost: u32,
     /// What holds for those that replicas share while the ledger is out of reach.
@@ -113,7 +113,8 @@ const NO_ROOM: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// One limit with where its tokens are.
-type Held<'a> = (Which, Applied, Place<'a>);
+/// References, so that a call carries a hundred bytes about and not four hundred.
+type Held<'a> = (Which, &'a Applied, Place<'a>);
 
 impl Limiter {
     /// For at most so many buckets of keys, as many leases, and as many keys with something under way.
@@ -179,17 +180,17 @@ impl Limiter {
         now: Nanos,
         what: impl FnOnce(&[Option<Held<'_>>; 3]) -> T,
     ) -> Result<T, Full> {
-        let id = |applied: Option<Applied>, shared: bool| {
+        let id = |applied: Option<&Applied>, shared: bool| {
             let applied = applied.filter(|applied| applied.shared.is_some() == shared);
-            applied.map(|applied| BucketId { key: asked.key, limit: applied.bucket })
+            applied.map(|applied| applied.bucket)
         };
         let own = [id(asked.of_key, false), id(asked.of_pair, false)];
         let shared = [id(asked.of_key, true), id(asked.of_pair, true)];
-        let done = self.table.with(&own, now, |[key, pair]| {
-            self.leases.with(&shared, now, |[key_lease, pair_lease]| {
+        let done = self.table.with(asked.key, &own, now, |[key, pair]| {
+            self.leases.with(asked.key, &shared, now, |[key_lease, pair_lease]| {
                 what(&[
-                    held(Which::Key, asked.of_key, key, key_lease, asked.key),
-                    held(Which::KeyAndTool, asked.of_pair, pair, pair_lease, asked.key),
+                    held(Which::Key, asked.of_key, key, key_lease),
+                    held(Which::KeyAndTool, asked.of_pair, pair, pair_lease),
                     asked.of_tool.map(of_tool),
                 ])
             })
@@ -204,28 +205,28 @@ impl Limiter {
         let (by, cost) = (self.footing(held, asked, now), asked.cost);
         let mut exceeded: Option<Exceeded> = None;
         for (which, applied, place) in held.iter().flatten() {
-            let Err(lack) = place.has(applied.limit, by, now, cost) else { continue };
+            let Err(lack) = place.has(applied, by, now, cost) else { continue };
             if applied.enforced {
                 let other = Exceeded::by(*which, applied.limit, lack);
                 exceeded = exceeded.filter(|known| known.wait >= other.wait).or(Some(other));
-                self.missed(applied, place, by, cost);
+                self.missed((*which, applied, *place), asked, by);
             }
         }
         if let Some(exceeded) = exceeded {
             return Err(exceeded);
         }
         for (number, (which, applied, place)) in held.iter().flatten().enumerate() {
-            let Err(lack) = place.take(applied.limit, by, now, cost) else {
-                place.tell(applied, by, self.sharing.as_deref());
+            let Err(lack) = place.take(applied, by, now, cost) else {
+                self.tell((*which, applied, *place), asked, by);
                 continue;
             };
-            self.missed(applied, place, by, cost);
+            self.missed((*which, applied, *place), asked, by);
             if !applied.enforced {
                 self.warned.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
             let before = held.iter().flatten().take(number).filter(|(_, before, _)| before.enforced);
-            before.for_each(|(_, applied, place)| place.give_back(applied.limit, by, cost));
+            before.for_each(|(_, applied, place)| place.give_back(applied, by, cost));
             return Err(Exceeded::by(*which, applied.limit, lack));
         }
         Ok(())
@@ -242,9 +243,18 @@ impl Limiter {
     }
 
     #[cold]
-    fn missed(&self, applied: &Applied, place: &Place<'_>, by: Footing, cost: u32) {
-        place.miss(by, cost);
-        place.tell(applied, by, self.sharing.as_deref());
+    fn missed(&self, held: Held<'_>, asked: &Asked<'_>, by: Footing) {
+        held.2.miss(by, asked.cost);
+        self.tell(held, asked, by);
+    }
+
+    /// Tells the keeper of leases where a lease wants it; a bucket of this process wants nobody.
+    #[inline]
+    fn tell(&self, (which, applied, place): Held<'_>, asked: &Asked<'_>, by: Footing) {
+        if let (Place::Shared(lease, ahead), Footing::Ledger, Some(sharing)) = (place, by, &self.sharing) {
+            let id = LeaseId { key: (which != Which::Tool).then_some(asked.key), limit: applied.bucket };
+            tell(lease, id, (applied.limit, *ahead), sharing);
+        }
     }
 
     /// Drops what is as when it was made, buckets that are full and keys with nothing under way: a part
@@ -289,25 +299,22 @@ impl Exceeded {
 
 /// The limit of a tool, with its bucket or its lease.
 #[inline]
-fn of_tool((applied, bucket): (Applied, &ToolBucket)) -> Held<'_> {
-    (Which::Tool, applied, bucket.place(&applied))
+fn of_tool<'a>((applied, bucket): (&'a Applied, &'a ToolBucket)) -> Held<'a> {
+    (Which::Tool, applied, bucket.place(applied))
 }
 
 /// One limit of a key's, with its bucket or its lease.
 #[inline]
 fn held<'a>(
     which: Which,
-    applied: Option<Applied>,
+    applied: Option<&'a Applied>,
     bucket: Option<&'a Bucket>,
     lease: Option<&'a Leased>,
-    key: KeyId,
 ) -> Option<Held<'a>> {
     let applied = applied?;
-    let place = match (applied.shared, lease) {
-        (Some(ahead), Some(lease)) => {
-            Place::Shared(&lease.0, LeaseId { key: Some(key), limit: applied.bucket }, ahead)
-        }
-        _ => Place::Own(bucket?),
+    let place = match &applied.shared {
+        Some(ahead) => Place::Shared(&lease?.0, ahead),
+        None => Place::Own(bucket?),
     };
     Some((which, applied, place))
 }
@@ -335,12 +342,13 @@ mod tests {
     #[test]
     fn a_call_takes_from_all_buckets_or_from_none() {
         let (limiter, tool) = (Limiter::new(1_000), ToolBucket::default());
+        let (of_key, of_pair) = (applied("key", 1, 10, true), applied("pair", 1, 2, true));
         let of_tool = applied("tool", 1, 3, true);
         let asked = |number, cost| Asked {
             key: key(number),
-            of_key: Some(applied("key", 1, 10, true)),
-            of_pair: Some(applied("pair", 1, 2, true)),
-            of_tool: Some((of_tool, &tool)),
+            of_key: Some(&of_key),
+            of_pair: Some(&of_pair),
+            of_tool: Some((&of_tool, &tool)),
             cost,
             when_gone: WhenGone::default(),
         };
@@ -358,10 +366,11 @@ mod tests {
     #[test]
     fn a_limit_that_warns_refuses_nothing_and_counts() {
         let limiter = Limiter::new(1_000);
+        let (of_key, of_pair) = (applied("key", 1, 5, true), applied("pair", 1, 1, false));
         let asked = Asked {
             key: key(1),
-            of_key: Some(applied("key", 1, 5, true)),
-            of_pair: Some(applied("pair", 1, 1, false)),
+            of_key: Some(&of_key),
+            of_pair: Some(&of_pair),
             of_tool: None,
             cost: 1,
             when_gone: WhenGone::default(),
@@ -384,10 +393,11 @@ mod tests {
             when_gone: WhenGone::default(),
         };
         let took = |asked: &Asked<'_>| limiter.take_at(asked, NOW).map_err(|exceeded| exceeded.which);
-        let refused = (0..20_000).find(|number| took(&asked(*number, Some(filler), None, None)).is_err());
+        let refused = (0..20_000).find(|number| took(&asked(*number, Some(&filler), None, None)).is_err());
         let without = refused.unwrap();
         let (full, len) = (limiter.full(), limiter.len());
-        let (warns, refuses) = (Some(applied("warns", 1, 1, false)), Some(applied("refuses", 1, 1, true)));
+        let (warns, refuses) = (applied("warns", 1, 1, false), applied("refuses", 1, 1, true));
+        let (warns, refuses) = (Some(&warns), Some(&refuses));
         for (of_key, of_pair, comes_to) in [
             (warns, None, Ok(())),
             (None, warns, Ok(())),
@@ -399,7 +409,8 @@ mod tests {
             assert_eq!(took(&asked(without, of_key, of_pair, None)), comes_to);
         }
         // The tool's bucket is not in the table, and counts.
-        let of_tool = Some((applied("tool", 1, 2, true), &tool));
+        let of_tool = applied("tool", 1, 2, true);
+        let of_tool = Some((&of_tool, &tool));
         let calls: Vec<_> = (0..3).map(|_| took(&asked(without, warns, None, of_tool))).collect();
         assert_eq!(calls, [Ok(()), Ok(()), Err(Which::Tool)]);
         assert_eq!((limiter.full(), limiter.len()), (full + 9, len));
@@ -420,9 +431,9 @@ mod tests {
                 now += gap;
                 let asked = Asked {
                     key: key(number),
-                    of_key: Some(of_key),
-                    of_pair: Some(of_pair),
-                    of_tool: Some((of_tool, &tool)),
+                    of_key: Some(&of_key),
+                    of_pair: Some(&of_pair),
+                    of_tool: Some((&of_tool, &tool)),
                     cost,
                     when_gone: WhenGone::default(),
                 };
@@ -447,11 +458,12 @@ mod tests {
             for worker in 0..4 {
                 let (limiter, tool, clock, admitted) = (&limiter, &tool, &clock, &admitted);
                 scope.spawn(move || {
+                    let of_key = applied("key", 100_000, 100_000, true);
                     let asked = Asked {
                         key: key(worker),
-                        of_key: Some(applied("key", 100_000, 100_000, true)),
+                        of_key: Some(&of_key),
                         of_pair: None,
-                        of_tool: Some((of_tool, tool)),
+                        of_tool: Some((&of_tool, tool)),
                         cost: 1,
                         when_gone: WhenGone::default(),
                     };

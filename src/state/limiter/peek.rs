@@ -7,7 +7,6 @@
 use super::place::Place;
 use super::shared::Footing;
 use super::{BucketId, Level, Limiter, ToolBucket};
-use crate::base::lease::LeaseId;
 use crate::base::{KeyId, Nanos, Tick, UnderWay};
 use crate::policy::Applied;
 
@@ -28,14 +27,14 @@ impl Limiter {
     fn level_at(&self, key: KeyId, applied: Applied, now: Nanos) -> Option<Level> {
         let id = BucketId { key, limit: applied.bucket };
         let level = |place: Place<'_>, by| place.level(applied.limit, by, now);
-        match applied.shared {
+        match &applied.shared {
             None => {
                 let level = self.table.look(&id, |bucket| level(Place::Own(bucket), Footing::Share(1)))?;
                 level.filter(|level| !level.full_in.is_zero())
             }
             Some(ahead) => {
-                let (by, lease) = (self.kept_by(now)?, LeaseId { key: Some(key), limit: applied.bucket });
-                self.leases.look(&id, |leased| level(Place::Shared(&leased.0, lease, ahead), by))?
+                let by = self.kept_by(now)?;
+                self.leases.look(&id, |leased| level(Place::Shared(&leased.0, ahead), by))?
             }
         }
     }
@@ -89,7 +88,7 @@ mod tests {
         assert_eq!((limiter.level_at(key, applied, now), limiter.len()), (None, 0));
         let asked = Asked {
             key,
-            of_key: Some(applied),
+            of_key: Some(&applied),
             of_pair: None,
             of_tool: None,
             cost: 3,

@@ -13,7 +13,7 @@ use crate::policy::Applied;
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
     Own(&'a Bucket),
-    Shared(&'a Arc<Lease>, LeaseId, Ahead),
+    Shared(&'a Arc<Lease>, &'a Ahead),
 }
 
 /// Why there are no tokens.
@@ -28,12 +28,13 @@ pub(super) enum Lack {
 impl Place<'_> {
     /// Whether there are tokens, without taking them.
     #[inline]
-    pub(super) fn has(&self, limit: Limit, by: Footing, now: Nanos, weight: u32) -> Result<(), Lack> {
+    pub(super) fn has(&self, applied: &Applied, by: Footing, now: Nanos, weight: u32) -> Result<(), Lack> {
+        let limit = applied.limit;
         match self {
             Self::Own(bucket) => bucket.has(limit, now, weight).map_err(Lack::Wait),
             Self::Shared(..) if weight > limit.burst() => Err(Lack::Wait(never(limit, weight))),
-            Self::Shared(lease, _, ahead) => match by {
-                Footing::Ledger => lease.has(*ahead, now, weight).map_err(Lack::Wait),
+            Self::Shared(lease, ahead) => match by {
+                Footing::Ledger => lease.has(**ahead, now, weight).map_err(Lack::Wait),
                 Footing::Share(of) => {
                     lease.share.has(limit.share(of, ahead.dearest), now, weight).map_err(Lack::Wait)
                 }
@@ -45,12 +46,13 @@ impl Place<'_> {
 
     /// Takes tokens: all or none.
     #[inline]
-    pub(super) fn take(&self, limit: Limit, by: Footing, now: Nanos, weight: u32) -> Result<(), Lack> {
+    pub(super) fn take(&self, applied: &Applied, by: Footing, now: Nanos, weight: u32) -> Result<(), Lack> {
+        let limit = applied.limit;
         match self {
             Self::Own(bucket) => bucket.take(limit, now, weight).map_err(Lack::Wait),
             Self::Shared(..) if weight > limit.burst() => Err(Lack::Wait(never(limit, weight))),
-            Self::Shared(lease, _, ahead) => match by {
-                Footing::Ledger => lease.take(*ahead, now, weight).map_err(Lack::Wait),
+            Self::Shared(lease, ahead) => match by {
+                Footing::Ledger => lease.take(**ahead, now, weight).map_err(Lack::Wait),
                 Footing::Share(of) => {
                     lease.share.take(limit.share(of, ahead.dearest), now, weight).map_err(Lack::Wait)
                 }
@@ -61,10 +63,11 @@ impl Place<'_> {
     }
 
     /// Gives back what was taken a moment ago.
-    pub(super) fn give_back(&self, limit: Limit, by: Footing, weight: u32) {
+    pub(super) fn give_back(&self, applied: &Applied, by: Footing, weight: u32) {
+        let limit = applied.limit;
         match self {
             Self::Own(bucket) => bucket.give_back(limit, weight),
-            Self::Shared(lease, _, ahead) => match by {
+            Self::Shared(lease, ahead) => match by {
                 Footing::Ledger => lease.give_back(weight),
                 Footing::Share(of) => lease.share.give_back(limit.share(of, ahead.dearest), weight),
                 Footing::Refuse | Footing::Allow => {}
@@ -81,7 +84,7 @@ impl Place<'_> {
         };
         match (self, by) {
             (Self::Own(bucket), _) => Some(of(bucket, limit)),
-            (Self::Shared(lease, _, ahead), Footing::Share(of_all)) => {
+            (Self::Shared(lease, ahead), Footing::Share(of_all)) => {
                 Some(of(&lease.share, limit.share(of_all, ahead.dearest)))
             }
             (Self::Shared(lease, ..), _) => lease.level(limit, now),
@@ -94,19 +97,13 @@ impl Place<'_> {
             lease.miss(weight);
         }
     }
+}
 
-    /// Tells the keeper, where it has to know.
-    #[inline]
-    pub(super) fn tell(&self, applied: &Applied, by: Footing, sharing: Option<&Sharing>) {
-        let (Self::Shared(lease, id, ahead), Footing::Ledger, Some(sharing)) = (self, by, sharing) else {
-            return;
-        };
-        if lease.wants_keeper() {
-            let note = Note { id: *id, lease: Arc::clone(lease), limit: applied.limit, ahead: *ahead };
-            if !sharing.note(note) {
-                lease.unnoted();
-            }
-        }
+/// Tells the keeper of a lease, where it has to know.
+#[inline]
+pub(super) fn tell(lease: &Arc<Lease>, id: LeaseId, (limit, ahead): (Limit, Ahead), sharing: &Sharing) {
+    if lease.wants_keeper() && !sharing.note(Note { id, lease: Arc::clone(lease), limit, ahead }) {
+        lease.unnoted();
     }
 }
 

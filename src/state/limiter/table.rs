@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use crate::base::{KeyId, Nanos};
 
@@ -32,20 +32,49 @@ pub struct BucketId {
 }
 
 /// What something is kept under.
-pub(super) trait Id: Copy + Eq + Hash {
+pub(super) trait Id: Copy + Eq {
     /// What keeps it together with others, in one shard.
     type Home: Copy + Hash;
+    /// What tells it from others of its home: chosen by no client, as all of it goes into one shard.
+    type Apart: Copy + Into<u64>;
+
+    /// The id of something.
+    fn new(home: Self::Home, apart: Self::Apart) -> Self;
 
     /// Which home.
     fn home(&self) -> Self::Home;
+
+    /// Which one of its home.
+    fn apart(&self) -> Self::Apart;
+}
+
+/// There is but one in a home.
+#[derive(Clone, Copy)]
+pub(super) struct Alone;
+
+impl From<Alone> for u64 {
+    fn from(_: Alone) -> Self {
+        0
+    }
 }
 
 impl Id for BucketId {
     type Home = KeyId;
+    type Apart = u64;
+
+    #[inline]
+    fn new(key: KeyId, limit: u64) -> Self {
+        Self { key, limit }
+    }
 
     #[inline]
     fn home(&self) -> KeyId {
         self.key
+    }
+
+    #[inline]
+    fn apart(&self) -> u64 {
+        self.limit
     }
 }
 
@@ -61,27 +90,39 @@ const LOOK: u64 = 100_000_000;
 
 /// A part of the table.
 struct Shard<I, V> {
-    kept: HashMap<I, V, RandomState>,
+    kept: HashTable<(I, V)>,
     /// When a call looked through it for room, if one did.
     looked: Option<Nanos>,
 }
 
 impl<I, V> Default for Shard<I, V> {
     fn default() -> Self {
-        Self { kept: HashMap::default(), looked: None }
+        Self { kept: HashTable::default(), looked: None }
     }
 }
 
 impl<I: Id, V: Kept> Shard<I, V> {
     /// Whether so much more would be too much, and it was looked through a moment ago.
-    fn is_full<const N: usize>(&self, ids: &[Option<I>; N], most: usize, now: Nanos) -> bool {
+    fn is_full<const N: usize>(
+        &self,
+        home: Hashed<I>,
+        ids: &[Option<I::Apart>; N],
+        most: usize,
+        now: Nanos,
+    ) -> bool {
         let looked = self.looked.is_some_and(|looked| now.0 < looked.0.saturating_add(LOOK));
-        looked && !self.has_room(ids, most)
+        looked && !self.has_room(home, ids, most)
     }
 
-    fn has_room<const N: usize>(&self, ids: &[Option<I>; N], most: usize) -> bool {
-        let missing = ids.iter().flatten().filter(|id| !self.kept.contains_key(*id)).count();
+    fn has_room<const N: usize>(&self, home: Hashed<I>, ids: &[Option<I::Apart>; N], most: usize) -> bool {
+        let missing = ids.iter().flatten().filter(|apart| self.get(home, **apart).is_none()).count();
         self.kept.len() + missing <= most
+    }
+
+    #[inline]
+    fn get(&self, home: Hashed<I>, apart: I::Apart) -> Option<&V> {
+        let id = I::new(home.home, apart);
+        self.kept.find(home.hash(apart), |(known, _)| *known == id).map(|(_, kept)| kept)
     }
 }
 
@@ -112,55 +153,62 @@ impl<I: Id, V: Kept> Table<I, V> {
         }
     }
 
-    /// Does something with what is kept under `ids`, which is made where it is not there. All of them must
-    /// have one home.
+    /// Does something with what is kept under `ids` of one home, which is made where it is not there.
     #[inline]
     pub(super) fn with<const N: usize, T>(
         &self,
-        ids: &[Option<I>; N],
+        home: I::Home,
+        ids: &[Option<I::Apart>; N],
         now: Nanos,
         what: impl FnOnce([Option<&V>; N]) -> T,
     ) -> Result<T, Full> {
-        let Some(home) = ids.iter().flatten().next().map(Id::home) else { return Ok(what([None; N])) };
-        let Some(shard) = self.shard(home) else { return Err(Full) };
+        if ids.iter().all(Option::is_none) {
+            return Ok(what([None; N]));
+        }
+        let home = self.hashed(home);
+        let shard = self.shard(home).ok_or(Full)?;
         let mut held = read(shard);
         // Between the two locks another may have dropped what is idle: a rare turn more.
         for _ in 0..TURNS {
-            if let Some(kept) = find(&held, ids) {
+            if let Some(kept) = find(&held, home, ids) {
                 return Ok(what(kept));
             }
             drop(held);
-            self.add(shard, ids, now)?;
+            self.add(shard, home, ids, now)?;
             held = read(shard);
         }
-        find(&held, ids).map(what).ok_or(Full)
+        find(&held, home, ids).map(what).ok_or(Full)
     }
 
     /// Looks at what is kept under an id, if it is there; makes nothing.
     pub(super) fn look<T>(&self, id: &I, what: impl FnOnce(&V) -> T) -> Option<T> {
-        read(self.shard(id.home())?).kept.get(id).map(what)
+        let home = self.hashed(id.home());
+        read(self.shard(home)?).get(home, id.apart()).map(what)
     }
 
     #[cold]
     fn add<const N: usize>(
         &self,
         shard: &RwLock<Shard<I, V>>,
-        ids: &[Option<I>; N],
+        home: Hashed<I>,
+        ids: &[Option<I::Apart>; N],
         now: Nanos,
     ) -> Result<(), Full> {
-        if read(shard).is_full(ids, self.most, now) {
+        if read(shard).is_full(home, ids, self.most, now) {
             return Err(Full);
         }
         let mut held = write(shard);
-        if !held.has_room(ids, self.most) && !held.is_full(ids, self.most, now) {
-            held.kept.retain(|_, kept| !kept.is_idle(now));
+        if !held.has_room(home, ids, self.most) && !held.is_full(home, ids, self.most, now) {
+            held.kept.retain(|(_, kept)| !kept.is_idle(now));
             held.looked = Some(now);
         }
-        if !held.has_room(ids, self.most) {
+        if !held.has_room(home, ids, self.most) {
             return Err(Full);
         }
-        for id in ids.iter().flatten() {
-            held.kept.entry(*id).or_default();
+        for apart in ids.iter().flatten() {
+            let id = I::new(home.home, *apart);
+            let entry = held.kept.entry(home.hash(*apart), |(known, _)| *known == id, |kept| self.hash(kept));
+            entry.or_insert_with(|| (id, V::default()));
         }
         Ok(())
     }
@@ -169,12 +217,12 @@ impl<I: Id, V: Kept> Table<I, V> {
     pub(super) fn collect(&self, now: Nanos) {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) as usize % SHARDS;
         let Some(shard) = self.shards.get(turn) else { return };
-        if read(shard).kept.values().any(|kept| kept.is_idle(now)) {
+        if read(shard).kept.iter().any(|(_, kept)| kept.is_idle(now)) {
             let held = &mut write(shard).kept;
-            held.retain(|_, kept| !kept.is_idle(now));
+            held.retain(|(_, kept)| !kept.is_idle(now));
             // A burst of keys that are gone must not be kept in mind for ever.
             if held.capacity() > 4 * held.len().max(64) {
-                held.shrink_to_fit();
+                held.shrink_to_fit(|kept| self.hash(kept));
             }
         }
     }
@@ -190,22 +238,55 @@ impl<I: Id, V: Kept> Table<I, V> {
     }
 
     #[inline]
-    fn shard(&self, home: I::Home) -> Option<&RwLock<Shard<I, V>>> {
-        // The upper bits: the tables inside use the lower ones.
-        let hash = self.hasher.hash_one(home) >> 48;
-        self.shards.get(hash as usize % SHARDS)
+    fn hashed(&self, home: I::Home) -> Hashed<I> {
+        Hashed { home, hash: self.hasher.hash_one(home) }
+    }
+
+    fn hash(&self, (id, _): &(I, V)) -> u64 {
+        self.hashed(id.home()).hash(id.apart())
+    }
+
+    #[inline]
+    fn shard(&self, home: Hashed<I>) -> Option<&RwLock<Shard<I, V>>> {
+        // Bits in the middle: the tables inside use the lowest and the highest.
+        self.shards.get((home.hash >> 40) as usize % SHARDS)
+    }
+}
+
+/// A home with its hash, so that a call hashes its key once for all of its buckets.
+struct Hashed<I: Id> {
+    home: I::Home,
+    hash: u64,
+}
+
+impl<I: Id> Clone for Hashed<I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I: Id> Copy for Hashed<I> {}
+
+impl<I: Id> Hashed<I> {
+    /// The hash of an id in this home.
+    #[inline]
+    fn hash(self, apart: I::Apart) -> u64 {
+        // Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): 2^64 by the golden ratio.
+        let mixed = (self.hash ^ apart.into()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ mixed >> 32
     }
 }
 
 #[inline]
-fn find<'a, I: Id, V, const N: usize>(
+fn find<'a, I: Id, V: Kept, const N: usize>(
     shard: &'a Shard<I, V>,
-    ids: &[Option<I>; N],
+    home: Hashed<I>,
+    ids: &[Option<I::Apart>; N],
 ) -> Option<[Option<&'a V>; N]> {
     let mut found = [None; N];
-    for (place, id) in found.iter_mut().zip(ids) {
-        if let Some(id) = id {
-            *place = Some(shard.kept.get(id)?);
+    for (place, apart) in found.iter_mut().zip(ids) {
+        if let Some(apart) = apart {
+            *place = Some(shard.get(home, *apart)?);
         }
     }
     Some(found)
@@ -240,13 +321,13 @@ mod tests {
     }
 
     fn take(table: &Table<BucketId, Bucket>, number: u64, now: Nanos) -> Result<bool, Full> {
-        table.with(&[Some(id(number))], now, |[bucket]| bucket.unwrap().take(limit(), now, 1).is_ok())
+        table.with(id(number).key, &[Some(1)], now, |[bucket]| bucket.unwrap().take(limit(), now, 1).is_ok())
     }
 
     #[test]
     fn a_full_shard_is_looked_through_now_and_then_and_not_by_every_call() {
         let table = Table::<BucketId, Bucket>::new(1);
-        let shard_of = |number| std::ptr::from_ref(table.shard(id(number).key).unwrap());
+        let shard_of = |number| std::ptr::from_ref(table.shard(table.hashed(id(number).key)).unwrap());
         let alike: Vec<u64> =
             (0..).filter(|number| shard_of(*number) == shard_of(0)).take(LEAST + 2).collect();
         for number in &alike[..LEAST] {
@@ -268,7 +349,7 @@ mod tests {
             (take(&table, 1, NOW), take(&table, 1, NOW), take(&table, 2, NOW)),
             (Ok(true), Ok(false), Ok(true))
         );
-        assert_eq!(table.with(&[None, None], NOW, |[a, b]| a.is_none() && b.is_none()), Ok(true));
+        assert_eq!(table.with(id(1).key, &[None, None], NOW, |[a, b]| a.is_none() && b.is_none()), Ok(true));
         assert_eq!(table.len(), 2);
     }
 

@@ -8,7 +8,6 @@ use hashbrown::HashMap;
 use super::gcra::Bucket;
 use super::place::Place;
 use super::shared::Lease;
-use crate::base::lease::LeaseId;
 use crate::policy::{Applied, Policy, RuleId};
 
 /// Laid out like the rules of a policy.
@@ -46,9 +45,9 @@ impl ToolBuckets {
 
 impl ToolBucket {
     #[inline]
-    pub(super) fn place(&self, applied: &Applied) -> Place<'_> {
-        match applied.shared {
-            Some(ahead) => Place::Shared(&self.lease, LeaseId { key: None, limit: self.number }, ahead),
+    pub(super) fn place<'a>(&'a self, applied: &'a Applied) -> Place<'a> {
+        match &applied.shared {
+            Some(ahead) => Place::Shared(&self.lease, ahead),
             None => Place::Own(&self.bucket),
         }
     }
