@@ -254,18 +254,11 @@ impl<I: Id, V: Kept> Table<I, V> {
 }
 
 /// A home with its hash, so that a call hashes its key once for all of its buckets.
+#[derive(Clone, Copy)]
 struct Hashed<I: Id> {
     home: I::Home,
     hash: u64,
 }
-
-impl<I: Id> Clone for Hashed<I> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<I: Id> Copy for Hashed<I> {}
 
 impl<I: Id> Hashed<I> {
     /// The hash of an id in this home.
