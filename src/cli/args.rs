@@ -43,7 +43,11 @@ pub enum Command {
     /// Show every fault of the configuration at once
     Check,
     /// Print the JSON Schema of the configuration
-    Schema,
+    Schema {
+        /// Print every setting with its meaning and default instead, as a file to begin with
+        #[arg(long)]
+        toml: bool,
+    },
     /// Issue, show, change, rotate and revoke keys
     #[command(subcommand)]
     Key(KeyCommand),

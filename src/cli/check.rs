@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CommandFault, Common, Session, config_file, output};
-use crate::config::{json_schema, load};
+use crate::config::{json_schema, load, toml_document};
 
 /// Shows every fault of the configuration, or that there is none.
 pub(super) fn check(common: &Common, session: &mut Session<'_>) -> Result<(), CommandFault> {
@@ -27,8 +27,11 @@ pub(super) fn check(common: &Common, session: &mut Session<'_>) -> Result<(), Co
     }
 }
 
-/// Prints the JSON Schema.
-pub(super) fn schema(session: &mut Session<'_>) -> Result<(), CommandFault> {
+/// Prints the JSON Schema, or a file with every setting.
+pub(super) fn schema(toml: bool, session: &mut Session<'_>) -> Result<(), CommandFault> {
+    if toml {
+        return Ok(session.out.write_all(toml_document().as_bytes())?);
+    }
     let text = serde_json::to_string_pretty(&json_schema()).unwrap_or_default();
     Ok(writeln!(session.out, "{text}")?)
 }

@@ -68,7 +68,7 @@ impl Session<'_> {
 pub fn run(command: Command, common: &Common, session: &mut Session<'_>) -> Result<(), CommandFault> {
     match command {
         Command::Check => check::check(common, session),
-        Command::Schema => check::schema(session),
+        Command::Schema { toml } => check::schema(toml, session),
         Command::Key(command) => key::run(command, common, session),
         Command::Registry(command) => registry::run(&command, common, session),
         Command::Explain(what) => explain::explain(&what, common, session),

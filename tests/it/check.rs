@@ -359,6 +359,8 @@ fn the_command_says_the_same() {
     assert_eq!(faulty.err.lines().count(), 2);
     let schema = crate::world::tollgate(&["schema"]);
     assert_eq!(schema.json(), json_schema());
+    let every = crate::world::tollgate(&["schema", "--toml"]);
+    assert!(every.ok && every.out == toml_document(), "{}", every.err);
     let absent = crate::world::tollgate(&["check", "--config", "/nonexistent/x.toml"]);
     assert!(absent.err.contains("found no file at this path"), "{}", absent.err);
     assert!(load(Path::new("/nonexistent/x.toml"), &Environment::default()).is_err());

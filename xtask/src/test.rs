@@ -8,7 +8,8 @@ use crate::install;
 use crate::prove;
 use crate::step::{Done, cargo, program, run};
 
-/// All of it, the quickest first.
+/// All of it, the quickest first. Always of the whole workspace: a part of it would have its dependencies
+/// built anew, with the features that this part alone asks for.
 pub(crate) fn all() -> Done {
     run("formatting", cargo(&["fmt", "--all", "--check"]))?;
     install::everything()?;
@@ -21,10 +22,10 @@ pub(crate) fn all() -> Done {
         doc.env("RUSTDOCFLAGS", "--deny warnings");
         doc
     })?;
-    run("the clients that tests drive", cargo(&["build", "--quiet", "--examples"]))?;
+    run("the clients that tests drive", cargo(&["build", "--quiet", "--workspace", "--examples"]))?;
     run("tests", cargo(&["test", "--workspace", "--lib", "--bins", "--tests"]))?;
     let timed = ["--bench", "stages", "--bench", "timing", "--bench", "workers", "--bench", "crowd"];
-    run("benches, each once", cargo(&[&["test", "--quiet", "--package", "tollgate"][..], &timed].concat()))?;
+    run("benches, each once", cargo(&[&["test", "--quiet", "--workspace"][..], &timed].concat()))?;
     budgets::check()?;
     prove::overhead_in_short()
 }

@@ -22,11 +22,16 @@ pub(super) fn counted_by() -> Done<CountedBy> {
 /// Everything that is counted; allocations alone where instructions could not be compared.
 pub(super) fn all(instructions: bool) -> Done<Counts> {
     let mut counts = Counts::new();
-    let said = lines("allocations of a request", cargo(&["test", "--quiet", "--bench", "allocations"]))?;
+    let said = lines(
+        "allocations of a request",
+        cargo(&["test", "--quiet", "--workspace", "--bench", "allocations"]),
+    )?;
     read_allocations(&said, &mut counts);
     if instructions {
-        let said =
-            lines("instructions of a request", cargo(&["bench", "--quiet", "--bench", "instructions"]))?;
+        let said = lines(
+            "instructions of a request",
+            cargo(&["bench", "--quiet", "--workspace", "--bench", "instructions"]),
+        )?;
         read_instructions(&said, &mut counts);
     }
     let halved = |(case, count): (&String, &Count)| {
