@@ -16,6 +16,7 @@
 mod answers;
 mod authenticate;
 mod authorise;
+mod books;
 mod decisions;
 mod envelope;
 mod headers;
@@ -42,6 +43,7 @@ criterion::criterion_main!(
     decisions::benches,
     session::benches,
     answers::benches,
+    books::benches,
     snapshot::benches,
     path::benches
 );

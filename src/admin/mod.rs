@@ -5,15 +5,16 @@
 //! anything, and for who names it as loopback alone. It must never show a key, a scope or a name that a client
 //! chose.
 
+mod health;
 mod host;
 mod limits;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Json};
 use axum::routing::get;
@@ -21,7 +22,8 @@ use serde_json::json;
 
 use crate::base::Clock;
 use crate::state::{Limiter, SnapshotCell};
-use crate::telemetry::{Metrics, exposition};
+use crate::telemetry::Metrics;
+use crate::telemetry::exposition::{self, Format};
 
 /// What the listener shows.
 #[derive(Clone)]
@@ -41,12 +43,9 @@ pub struct AdminParams {
 /// The routes.
 pub fn router(params: AdminParams) -> Router {
     Router::new()
-        .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
-        .route("/readyz", get(readyz))
-        .route(
-            "/version",
-            get(|| async { Json(json!({ "name": "tollgate", "version": env!("CARGO_PKG_VERSION") })) }),
-        )
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/version", get(health::version))
         .route("/metrics", get(metrics))
         .route("/limits", get(limits::limits))
         .fallback(|| async {
@@ -59,34 +58,10 @@ pub fn router(params: AdminParams) -> Router {
         .with_state(params)
 }
 
-async fn readyz(State(params): State<AdminParams>) -> impl IntoResponse {
-    let serving = params.ready.load(Ordering::Relaxed);
-    let snapshot = params.snapshot.load();
-    let unconfirmed = params.metrics.registry_unconfirmed.load(Ordering::Relaxed);
-    let stale = !unconfirmed && snapshot.fresh.is_over(params.clock.now(), &params.clock);
-    let reasons: Vec<&str> = [
-        (!serving, "it is not serving"),
-        (stale, "the registry was not reached for longer than registry.max_staleness"),
-        (unconfirmed, "nobody vouched that the registry is whole; see 'tollgate registry status'"),
-    ]
-    .into_iter()
-    .filter_map(|(holds, reason)| holds.then_some(reason))
-    .collect();
-    let ready = reasons.is_empty();
-    let age_ms =
-        params.clock.now_ms().saturating_sub(params.metrics.registry_seen_ms.load(Ordering::Relaxed));
-    let body = json!({
-        "status": if ready { "ready" } else { "not ready" },
-        "reasons": reasons,
-        "keys": snapshot.keys.len(),
-        "registry_lost": params.metrics.registry_lost.load(Ordering::Relaxed),
-        "servers": snapshot.policy.servers().len(),
-        "snapshot_version": snapshot.version,
-        "snapshot_age_ms": age_ms,
-    });
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
-}
-
-async fn metrics(State(params): State<AdminParams>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], exposition::page(&params.metrics, &params.clock))
+async fn metrics(State(params): State<AdminParams>, headers: HeaderMap) -> impl IntoResponse {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let format = Format::accepted(&accepted.collect::<Vec<_>>().join(","));
+    let ready = health::reasons(&params).is_empty();
+    let page = exposition::page(&params.metrics, &params.clock, ready, format);
+    ([(header::CONTENT_TYPE, format.content_type())], page)
 }

@@ -79,6 +79,7 @@ impl Gateway {
         let listeners = bind(settings.listen.address, workers)?;
         let admin_listeners = bind(settings.admin, 1)?;
         settings.bounds.connections = descriptors::allow(settings.bounds.connections);
+        tell(settings, &metrics, &clock);
         let address =
             listeners.first().map_or(Ok(settings.listen.address), std::net::TcpListener::local_addr)?;
         let admin = admin_listeners.first().map_or(Ok(settings.admin), std::net::TcpListener::local_addr)?;
@@ -160,6 +161,16 @@ impl Gateway {
         drop(self.leases.take());
         drop(self.follower.take());
     }
+}
+
+/// What metrics tell of the process that does not change while it runs.
+fn tell(settings: &Settings, metrics: &Metrics, clock: &Clock) {
+    let process = &metrics.process;
+    process.started_ms.store(clock.now_ms(), Ordering::Relaxed);
+    process.memory_ceiling.store(settings.bounds.memory as u64, Ordering::Relaxed);
+    process.connections_ceiling.store(settings.bounds.connections as u64, Ordering::Relaxed);
+    let in_redis = matches!(settings.keys.registry.store, Store::Redis(_));
+    metrics.registry_in_redis.store(in_redis, Ordering::Relaxed);
 }
 
 /// The limiter, and who keeps the leases of shared limits, where replicas share anything.

@@ -30,10 +30,11 @@ impl MemoryWatch {
         Arc::clone(&self.full)
     }
 
-    /// Looks. Where the system does not tell, nothing is refused for it.
-    pub(super) fn look(&self) {
+    /// Looks how many bytes are resident. Where the system does not tell, nothing is refused for it.
+    pub(super) fn look(&self) -> Option<usize> {
         give_back();
-        let full = resident().is_some_and(|bytes| bytes > self.ceiling);
+        let resident = resident();
+        let full = resident.is_some_and(|bytes| bytes > self.ceiling);
         if full != self.full.swap(full, Ordering::Relaxed) {
             if full {
                 tracing::warn!(ceiling = self.ceiling, "memory ceiling passed, new requests are refused");
@@ -41,6 +42,7 @@ impl MemoryWatch {
                 tracing::info!("memory is below its ceiling again");
             }
         }
+        resident
     }
 }
 

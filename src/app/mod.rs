@@ -5,6 +5,7 @@
 mod demo;
 mod descriptors;
 mod gateway;
+mod gauges;
 mod memory;
 mod serve;
 mod service;

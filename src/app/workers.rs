@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::gauges::Gauges;
 use super::memory::MemoryWatch;
 use super::service::{Connections, Place, Serving};
 use crate::base::Clock;
@@ -96,6 +97,7 @@ where
     housekeeping.set_missed_tick_behavior(MissedTickBehavior::Skip);
     look.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let connection_params = Rc::new(connection_params(number, &params));
+    let mut gauges = Gauges::new(number);
     let mut accepted_now = 0;
     loop {
         if accepted_now >= ACCEPTED_AT_ONCE {
@@ -115,9 +117,9 @@ where
                 }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             },
-            _ = housekeeping.tick() => keep_house(&worker, &params),
+            _ = housekeeping.tick() => keep_house(&worker, &params, &mut gauges),
             // One worker looks for all.
-            _ = look.tick(), if number == 0 => params.memory.look(),
+            _ = look.tick(), if number == 0 => look_at_memory(&params),
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
@@ -126,7 +128,7 @@ where
     while !connections.is_empty() && Instant::now() < deadline {
         sleep(Duration::from_millis(10)).await;
     }
-    keep_house(&worker, &params);
+    keep_house(&worker, &params, &mut gauges);
 }
 
 impl<Q> WorkerParams<Q> {
@@ -231,11 +233,18 @@ fn tend(limiter: &Limiter, metrics: &Metrics) {
     metrics.limits_warned.store(limiter.warned(), Ordering::Relaxed);
 }
 
-fn keep_house<Q>(worker: &Worker<Upstream>, params: &WorkerParams<Q>)
+fn look_at_memory<Q>(params: &WorkerParams<Q>) {
+    if let Some(resident) = params.memory.look() {
+        params.metrics.process.resident.store(resident as u64, Ordering::Relaxed);
+    }
+}
+
+fn keep_house<Q>(worker: &Worker<Upstream>, params: &WorkerParams<Q>, gauges: &mut Gauges)
 where
     Q: Fn(Vec<Used>) -> Result<(), usize>,
 {
     worker.upstream.sweep();
+    gauges.tell(&worker.snapshot(), &worker.upstream);
     if worker.number == 0 {
         tend(&worker.limiter, &params.metrics);
     }

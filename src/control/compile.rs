@@ -12,7 +12,7 @@ use crate::policy::{
     Applied, Authority, Clients, Endpoint, Identity, KeyLimits, Plans, Policy, RuleId, RuleLimits, Server,
     ServerId, SharedLimits,
 };
-use crate::telemetry::{Metrics, PolicyCells, ServerCells};
+use crate::telemetry::{Metrics, PolicyCells};
 use crate::wire::http1::Preamble;
 
 /// Compiles the policy.
@@ -99,9 +99,7 @@ fn limits(server: &str, kind: RuleKind, rule: &RuleSettings) -> RuleLimits {
 pub(super) fn compile_cells(policy: &Policy, metrics: &Metrics) -> PolicyCells {
     let mut cells = PolicyCells::default();
     for server in policy.servers() {
-        let other = metrics.requests(&server.name, "_other");
-        let (denials, under_way) = (metrics.denials(&server.name), metrics.under_way(&server.name));
-        cells.servers.push(ServerCells { denials, other, under_way });
+        cells.servers.push(metrics.server(&server.name));
     }
     for (number, rule) in (0_u32..).zip(policy.rules()) {
         let owner = policy.servers().iter().find(|server| server.owns(RuleId(number)));

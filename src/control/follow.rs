@@ -201,6 +201,7 @@ impl Follow {
             tracing::info!("registry can be read again");
         }
         self.failing = 0;
+        self.metrics.registry_reached.store(true, Ordering::Relaxed);
         let standing = self.registry.standing();
         if let Some(delay) = standing.delay {
             self.metrics.revocation.observe(delay.as_secs_f64());
@@ -228,6 +229,7 @@ impl Follow {
             tracing::error!(%fault, "registry cannot be read, known keys stay in force");
         }
         self.failing = self.failing.saturating_add(1);
+        self.metrics.registry_reached.store(false, Ordering::Relaxed);
         let standing = self.registry.standing();
         // What was handed over came from a disk, and is as old as that says; how old in ticks is told once.
         if let Some(seen_ms) = standing.disk_seen_ms {

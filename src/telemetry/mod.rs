@@ -3,8 +3,15 @@
 //! Labels come from the configuration and from closed lists, never from a client. Recording
 //! costs one add on a cell of the worker's own; nothing here may block.
 
+pub mod built;
 pub mod cells;
 pub mod exposition;
+pub mod histogram;
+pub mod labels;
 pub mod log;
+pub mod metrics;
 
-pub use cells::{Cells, Metrics, Outcome, PolicyCells, Protocol, ServerCells, Shut};
+pub use cells::{Cells, PolicyCells, ServerCells};
+pub use histogram::StageCells;
+pub use labels::{Lent, Outcome, Protocol, Shut, Stage};
+pub use metrics::Metrics;

@@ -15,7 +15,7 @@ use super::body::UpstreamBody;
 use super::connect::{ConnectFault, Stream, connect};
 use super::connection::{Broken, Connection};
 use super::exchange::{Exchange, SendFault};
-use super::idle::Pool;
+use super::idle::{Pool, Pooled};
 use super::outgoing::Outgoing;
 use super::trust::Trust;
 use crate::base::Tick;
@@ -58,6 +58,11 @@ impl Upstream {
         pools.retain(|_, pool| Rc::strong_count(pool) > 1 || !pool.is_empty());
     }
 
+    /// How many connections to an authority this worker has now.
+    pub fn count(&self, to: &Authority) -> Pooled {
+        self.pools.borrow().get(to).map_or_else(Pooled::default, |pool| pool.count())
+    }
+
     /// A fresh connection, for whoever wants to know whether one can be made.
     pub async fn probe(&self, to: &Authority) -> Result<(), ConnectFault> {
         connect(to, &self.params.trust).await.map(drop)
@@ -98,10 +103,12 @@ impl Exchange for Upstream {
         let pool = self.pool(to);
         let by = Tick::now() + first_byte.unwrap_or(self.params.first_byte);
         loop {
-            let (mut connection, pooled) = match pool.take() {
-                Some(connection) => (connection, true),
+            let (mut connection, pooled) = if let Some(connection) = pool.take() {
+                (connection, true)
+            } else {
                 // Boxed: the exchange keeps no room for what only a new connection needs.
-                None => (Box::new(Connection::new(Box::pin(self.connect(to)).await?, by)), false),
+                let stream = Box::pin(self.connect(to)).await?;
+                (Box::new(Connection::new(stream, by, pool.open())), false)
             };
             match connection.exchange(&request, by).await {
                 Ok(head) => return Ok(answer(head, connection, pool)),

@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 
 use super::connect::Stream;
+use super::idle::Open;
 use super::outgoing::Outgoing;
 use crate::base::bounds::READ_BYTES;
 use crate::base::{Deadline, Tick};
@@ -23,6 +24,7 @@ pub(super) struct Connection {
     /// What was read and not yet taken.
     read: BytesMut,
     deadline: Deadline,
+    _open: Open,
 }
 
 /// Why an exchange brought no answer.
@@ -39,8 +41,8 @@ pub(super) enum Broken {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, by: Tick) -> Self {
-        Self { stream, read: BytesMut::new(), deadline: Deadline::new(by) }
+    pub(super) fn new(stream: Stream, by: Tick, open: Open) -> Self {
+        Self { stream, read: BytesMut::new(), deadline: Deadline::new(by), _open: open }
     }
 
     /// Whether it may serve an exchange: neither closed nor holding bytes that no request

@@ -2,6 +2,7 @@
 //! that is below what common servers keep them.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,11 +15,44 @@ pub(super) struct Pool {
     idle: RefCell<Vec<(Box<Connection>, Instant)>>,
     /// The time of the last sweep: precise enough to tell idle connections by, for nothing.
     swept: Cell<Instant>,
+    /// Connections that are open, lent or idle.
+    open: Rc<Cell<usize>>,
+}
+
+/// Connections to one authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pooled {
+    /// Lent to an exchange.
+    pub busy: usize,
+    /// Waiting for one.
+    pub idle: usize,
+}
+
+/// That a connection is open, for as long as it is: part of it, so that it is counted right whichever
+/// way it ends.
+pub(super) struct Open(Rc<Cell<usize>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Pool {
     pub(super) fn new() -> Self {
-        Self { idle: RefCell::default(), swept: Cell::new(Instant::now()) }
+        Self { idle: RefCell::default(), swept: Cell::new(Instant::now()), open: Rc::default() }
+    }
+
+    /// Counts a connection that was opened.
+    pub(super) fn open(&self) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(Rc::clone(&self.open))
+    }
+
+    /// How many connections there are.
+    pub(super) fn count(&self) -> Pooled {
+        let idle = self.idle.borrow().len();
+        Pooled { busy: self.open.get().saturating_sub(idle), idle }
     }
 
     /// Takes a connection back after a complete exchange.
@@ -46,7 +80,8 @@ impl Pool {
         self.idle.borrow_mut().retain_mut(|(connection, since)| now - *since < idle && connection.is_open());
     }
 
+    /// Whether no connection is open, neither idle nor lent.
     pub(super) fn is_empty(&self) -> bool {
-        self.idle.borrow().is_empty()
+        self.open.get() == 0
     }
 }

@@ -16,5 +16,6 @@ pub use body::{BodyFault, UpstreamBody};
 pub use client::{Upstream, UpstreamParams};
 pub use connect::ConnectFault;
 pub use exchange::{Exchange, SendFault};
+pub use idle::Pooled;
 pub use outgoing::{Outgoing, OutgoingHead};
 pub use trust::{Trust, TrustFault};

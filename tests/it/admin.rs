@@ -16,7 +16,16 @@ fn health_version_and_metrics() {
     assert_eq!(get(&gateway, "/livez").json(), json!({"status": "alive"}));
     let ready = get(&gateway, "/readyz");
     assert_eq!((ready.status, ready.json()["keys"].as_u64()), (200, Some(1)));
-    assert_eq!(get(&gateway, "/version").json()["version"], env!("CARGO_PKG_VERSION"));
+    let version = get(&gateway, "/version").json();
+    assert_eq!(version["name"], "tollgate");
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    let profile = version["profile"].as_str().unwrap();
+    assert!(["debug", "release"].contains(&profile), "{version}");
+    assert_eq!(version["target"], format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS));
+    // Whoever builds may say the revision, and need not.
+    assert!(
+        version["commit"].is_null() || version["commit"].as_str().is_some_and(|commit| !commit.is_empty())
+    );
     assert_eq!(get(&gateway, "/keys").status, 404);
     for _ in 0..3 {
         assert_eq!(gateway.connect().call(&key, "crm.read_x").status, 200);
@@ -24,7 +33,7 @@ fn health_version_and_metrics() {
     assert_eq!(gateway.connect().call("nonsense", "crm.read_x").status, 401);
     let page = get(&gateway, "/metrics");
     let text = page.text();
-    assert!(page.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    assert!(page.header("content-type").unwrap().starts_with("text/plain"));
     for line in [
         r#"tollgate_requests_total{server="crm",tool="crm.read_*",outcome="answered"} 3"#,
         r#"tollgate_denials_total{server="crm",reason="invalid_key"} 1"#,
@@ -37,6 +46,37 @@ fn health_version_and_metrics() {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(gateway.stop(), "a stop in peace ends with success");
+}
+
+/// Who sends requests here must know at once that it stops, and how far it has come.
+#[test]
+fn a_gateway_that_drains_is_alive_and_not_ready_and_says_why() {
+    let world = World::new("", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let mut gateway = world.serve();
+    let ready = get(&gateway, "/readyz").json();
+    assert_eq!((&ready["status"], &ready["reasons"]), (&json!("ready"), &json!([])));
+    let mut waits = gateway.connect();
+    waits.send_call(&key, "crm.read_late");
+    while world.recorder.count() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    gateway.signal("TERM");
+    gateway.await_said("stopping");
+    let begun = std::time::Instant::now();
+    let drains = loop {
+        let told = get(&gateway, "/readyz");
+        if told.status != 200 {
+            break told;
+        }
+        assert!(begun.elapsed().as_millis() < 500, "at once");
+    };
+    assert_eq!((drains.status, &drains.json()["status"]), (503, &json!("not ready")));
+    assert_eq!(drains.json()["reasons"], json!(["it is not serving: it is starting or stopping"]));
+    assert!(get(&gateway, "/metrics").text().contains("tollgate_ready 0.0\n"));
+    assert_eq!(get(&gateway, "/livez").status, 200, "nobody is to kill it now");
+    assert_eq!(waits.answer().status, 200, "what had begun ends well");
+    assert!(gateway.stop());
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod key_limits;
 mod keys;
 mod limits;
 mod memory;
+mod metrics;
 mod neighbours;
 mod refusals;
 mod registry;

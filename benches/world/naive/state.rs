@@ -66,6 +66,33 @@ impl Counters {
     }
 }
 
+/// Buckets of one label, their sum, and how many there are.
+type Row = (Vec<u64>, f64, u64);
+
+/// Times by their labels, in buckets.
+pub struct Times {
+    bounds: Vec<f64>,
+    rows: Mutex<HashMap<(String, String), Row>>,
+}
+
+impl Times {
+    /// No times yet.
+    pub fn new(bounds: Vec<f64>) -> Self {
+        Self { bounds, rows: Mutex::default() }
+    }
+
+    /// Counts one, in seconds.
+    pub fn observe(&self, server: &str, stage: &str, seconds: f64) {
+        let mut rows = self.rows.lock().unwrap();
+        let new = || (vec![0; self.bounds.len() + 1], 0.0, 0);
+        let row = rows.entry((server.to_owned(), stage.to_owned())).or_insert_with(new);
+        let bucket = self.bounds.iter().position(|bound| seconds <= *bound).unwrap_or(self.bounds.len());
+        row.0[bucket] += 1;
+        row.1 += seconds;
+        row.2 += 1;
+    }
+}
+
 /// The body of a refusal.
 pub fn refusal(id: &serde_json::Value, code: i32, message: &str, reason: &str) -> Vec<u8> {
     let error = json!({ "code": code, "message": message, "data": { "reason": reason } });

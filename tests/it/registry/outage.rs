@@ -7,7 +7,8 @@ use super::fleet::{Fleet, call, ready, until};
 use super::load::Load;
 use super::server::Server;
 use crate::admin;
-use crate::world::strength;
+use crate::metrics::Page;
+use crate::world::{Gateway, strength};
 
 const SOON: Duration = Duration::from_secs(5);
 /// A look that waits for changes takes so long, and what it showed counts from when it was begun: two
@@ -48,9 +49,12 @@ pub(super) fn away() {
         told.err
     );
     until(&gateways[1], &key, "stale_registry", SOON);
-    assert_eq!(admin::get(&gateways[1], "/readyz").status, 503);
-    let page = admin::get(&gateways[1], "/metrics").text().to_owned();
-    assert!(page.contains("tollgate_snapshot_age_seconds"), "{page}");
+    let told = admin::get(&gateways[1], "/readyz");
+    assert!(told.status == 503 && told.json()["reasons"][0].as_str().unwrap().contains("max_staleness"));
+    let up = |gateway: &Gateway| Page::of(gateway).whole("tollgate_redis_up", &[]);
+    let page = Page::of(&gateways[1]);
+    assert!(page.value("tollgate_snapshot_age_seconds", &[]).unwrap() > 1.0, "{}", page.text);
+    assert_eq!([page.whole("tollgate_ready", &[]), up(&gateways[0])], [Some(0), Some(0)]);
     std::thread::sleep(Duration::from_secs(strength(3, 60) as u64).saturating_sub(gone.elapsed()));
     assert!(ready(&gateways[0]));
     // Back: nobody is restarted, and a change made at once arrives.
@@ -63,6 +67,7 @@ pub(super) fn away() {
     until(&gateways[1], &key, "", RECOVERY);
     let recovered = back.elapsed();
     assert!(recovered < RECOVERY, "{recovered:?}");
+    assert_eq!([up(&gateways[0]), up(&gateways[1])], [Some(1), Some(1)]);
     let (serving, refused) = (serving.stop(), refused.stop());
     assert!(serving.wrong.is_empty() && refused.wrong.is_empty(), "{:?} {:?}", serving.wrong, refused.wrong);
     let turns: Vec<&str> = refused.turns.iter().map(|(_, reason)| reason.as_str()).collect();
