@@ -144,3 +144,29 @@ pub const PROXY_HEADER_BYTES: usize = 4 * 1024;
 
 /// Addresses of an `X-Forwarded-For` that are looked at, from the nearest; chains have two or three.
 pub const FORWARDED_HOPS: usize = 32;
+
+/// Pointers in the allow-list of one rule; the way down to a value is held against all of them at
+/// once, in the bits of one number.
+pub const POINTERS: usize = 64;
+
+/// Bytes of one of these pointers.
+pub const POINTER_BYTES: usize = 512;
+
+/// Names in one of these pointers; as deep as arguments are written.
+pub const POINTER_DEPTH: usize = INPUT_DEPTH;
+
+/// Bytes of what is written of a call's arguments; with them a line of the audit log still fits
+/// into what collectors take (Docker's splits at 16 KiB, journald at 48).
+pub const INPUT_BYTES: usize = 12 * 1024;
+
+/// Nesting of what is written of a call's arguments.
+pub const INPUT_DEPTH: usize = 32;
+
+/// Members of one object and elements of one array that are written; the rest is counted.
+pub const INPUT_PARTS: usize = 128;
+
+/// Bytes of one string that are written.
+pub const INPUT_TEXT_BYTES: usize = 2 * 1024;
+
+/// Bytes of a member's name up to which it is written: a longer one is data.
+pub const INPUT_NAME_BYTES: usize = 256;

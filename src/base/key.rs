@@ -124,9 +124,21 @@ pub fn holds_key(text: &[u8]) -> bool {
     // Nearly no header value has the last byte of the prefix: looking for it alone costs a few
     // instructions, setting up a search for the whole prefix some hundred, for every header.
     memchr::memchr_iter(b'_', text).any(|last| {
-        let found = (last + 1).checked_sub(PREFIX.len()).and_then(|at| text.get(at..)).unwrap_or_default();
-        found.get(..KEY_ID).is_some_and(|id| KeyId::parse(id).is_some()) && found.get(KEY_ID) == Some(&b'.')
+        begins_key((last + 1).checked_sub(PREFIX.len()).and_then(|at| text.get(at..)).unwrap_or_default())
     })
+}
+
+/// Whether a text begins with what makes a key of it: an id and the dot behind it.
+#[inline]
+fn begins_key(text: &[u8]) -> bool {
+    text.get(..KEY_ID).is_some_and(|id| KeyId::parse(id).is_some()) && text.get(KEY_ID) == Some(&b'.')
+}
+
+/// Bytes of what has the form of a raw key at the beginning of a text, whole or cut short behind
+/// its id, with all digits that follow: a key with more behind it is a key as well.
+pub fn key_length(text: &[u8]) -> Option<usize> {
+    let secret = text.get(KEY_ID + 1..).filter(|_| begins_key(text))?;
+    Some(KEY_ID + 1 + secret.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count())
 }
 
 /// A text that is not `mcp_<env>_<id>`.
@@ -245,7 +257,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Env, KeyId, NewKey, RAW_KEY, RawKey};
+    use super::{Env, KEY_ID, KeyId, NewKey, RAW_KEY, RawKey, holds_key, key_length};
 
     #[test]
     fn a_fresh_key_is_read_back() {
@@ -284,6 +296,22 @@ mod tests {
             "MCP_live_0123456789abcdef",
         ] {
             assert!(bad.parse::<KeyId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_whole_or_cut_and_an_id_is_none() {
+        let text = NewKey::generate(Env::Test).unwrap().reveal();
+        for (text, length) in [
+            (text.clone(), Some(RAW_KEY)),
+            (format!("{text}, {text}"), Some(RAW_KEY)),
+            (format!("{text}more"), Some(RAW_KEY + 4)),
+            (text.chars().take(KEY_ID + 1).collect(), Some(KEY_ID + 1)),
+            (text.chars().take(KEY_ID).collect(), None),
+            (format!(" {text}"), None),
+        ] {
+            assert_eq!(key_length(text.as_bytes()), length, "{text}");
+            assert_eq!(holds_key(text.as_bytes()), length.is_some() || text.starts_with(' '), "{text}");
         }
     }
 
