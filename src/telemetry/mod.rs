@@ -4,6 +4,7 @@
 //! costs one add on a cell of the worker's own; nothing here may block.
 
 pub mod built;
+pub mod audit;
 pub mod cells;
 pub mod exposition;
 pub mod histogram;
