@@ -74,6 +74,8 @@ pub const STREAMS: u32 = 16_384;
 pub const MEMORY: &str = "2GiB";
 /// Limits of a rule are per key where they do not say: one agent must not use up what all have.
 pub const LIMIT_PER: &str = "key";
+/// What is not written down cannot be read by the wrong person.
+pub const INPUTS: &str = "none";
 /// A call takes one token.
 pub const COST: u32 = 1;
 /// 60 MB of buckets at most: of a million keys each with one that is not full.

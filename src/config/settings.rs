@@ -15,6 +15,7 @@ use crate::base::lease::WhenGone;
 use crate::base::redis::RedisParams;
 use crate::base::secret::Secret;
 use crate::policy::{AddressSource, Concurrent, Scope};
+use crate::wire::inputs::InputRule;
 
 /// Everything.
 #[derive(Debug)]
@@ -276,6 +277,8 @@ pub struct RuleSettings {
     pub limits: Vec<(Per, LimitSettings)>,
     /// What a call costs, in tokens.
     pub cost: u32,
+    /// What may be written down of its calls' arguments, where it says so.
+    pub inputs: Option<InputRule>,
 }
 
 /// A URL of an MCP endpoint, taken apart.

@@ -2,6 +2,8 @@
 //!
 //! The settings were checked, so nothing fails here that a person could mend.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use http::header::{ACCEPT_ENCODING, HOST};
 
@@ -14,6 +16,7 @@ use crate::policy::{
 };
 use crate::telemetry::{Metrics, PolicyCells};
 use crate::wire::http1::Preamble;
+use crate::wire::inputs::{InputRule, Inputs};
 
 /// Compiles the policy.
 pub fn compile(settings: &Settings) -> Policy {
@@ -95,6 +98,12 @@ fn limits(server: &str, kind: RuleKind, rule: &RuleSettings) -> RuleLimits {
     limits
 }
 
+/// What may be written down of a rule's calls; one that wants nothing is none.
+fn inputs(rule: &RuleSettings) -> Option<Arc<InputRule>> {
+    let inputs = rule.inputs.as_ref().filter(|rule| rule.inputs != Inputs::None)?;
+    Some(Arc::new(inputs.clone()))
+}
+
 /// Lays the metric cells out like a policy. Labels are configured names and patterns.
 pub(super) fn compile_cells(policy: &Policy, metrics: &Metrics) -> PolicyCells {
     let mut cells = PolicyCells::default();
@@ -156,6 +165,7 @@ fn add(
                 scopes: rule.scopes.iter().cloned().collect(),
                 first_byte: rule.first_byte,
                 limits: limits(server, kind, rule),
+                inputs: inputs(rule),
             });
         }
     }

@@ -3,6 +3,7 @@
 //! Rules have dense numbers over all servers, so that what a scope set may do is one bitset.
 //! A policy never changes once made: a reload makes another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -13,6 +14,7 @@ use super::ids::{RuleId, ServerId};
 use super::limits::{KeyLimits, Plans, RuleLimits, SharedLimits};
 use super::scope::{Scope, ScopeSet};
 use super::server::Server;
+use crate::wire::inputs::InputRule;
 
 /// What kind of thing a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Rule {
     pub first_byte: Option<Duration>,
     /// How often it may be called.
     pub limits: RuleLimits,
+    /// What may be written down of its calls' arguments; `None` for nothing. Shared: who writes does it later and elsewhere.
+    pub inputs: Option<Arc<InputRule>>,
 }
 
 /// Everything that is decided by configuration alone.

@@ -27,6 +27,7 @@ mod differential;
 mod framing;
 mod fuzz_corpora;
 mod house;
+mod inputs;
 mod key_limits;
 mod keys;
 mod limits;

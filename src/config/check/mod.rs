@@ -4,6 +4,7 @@
 //! handed out only when no fault was noted by anyone.
 
 mod bounds;
+mod inputs;
 mod limits;
 mod listen;
 mod redis;

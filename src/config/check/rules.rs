@@ -30,6 +30,14 @@ impl Check<'_> {
         known: Option<&BTreeSet<Scope>>,
     ) -> Vec<RuleSettings> {
         let mut table = UriRules::default();
+        for (text, _) in raw.iter().filter(|(_, rule)| rule.audit.is_some()) {
+            let at = format!("{}.audit", member(path, text));
+            self.faults.add(
+                at,
+                "what to write of arguments, which reading a resource has none of",
+                "no 'audit' here",
+            );
+        }
         self.rules(path, raw, known, bounds::URI_BYTES, |text| table.add(text, RuleId(0)))
     }
 
@@ -57,7 +65,15 @@ impl Check<'_> {
                 rule.first_byte.as_ref().map(|wait| self.wait(&format!("{at}.first_byte"), wait));
             let scopes = self.rule_scopes(&at, rule, known);
             let limits = self.rule_limits(&at, rule);
-            rules.push(RuleSettings { text: text.clone(), scopes, first_byte, limits, cost: rule.cost });
+            let inputs = rule.audit.as_ref().map(|audit| self.inputs(&format!("{at}.audit"), audit));
+            rules.push(RuleSettings {
+                text: text.clone(),
+                scopes,
+                first_byte,
+                limits,
+                cost: rule.cost,
+                inputs,
+            });
         }
         rules
     }

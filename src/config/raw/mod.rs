@@ -10,9 +10,11 @@ use serde::Deserialize;
 
 use super::defaults;
 
+mod inputs;
 mod limits;
 mod registry;
 
+pub(super) use inputs::RuleAudit;
 pub(super) use limits::{FailedKeys, Limits, Plan, PlanLimit, RuleLimit};
 pub(super) use registry::{Pepper, Registry};
 
@@ -271,12 +273,15 @@ pub(super) struct Rule {
     /// How many tokens a call takes from each of its buckets, that of the key's plan too.
     #[schemars(range(min = 1, max = 1_000_000), example = 1)]
     pub(super) cost: u32,
+    /// What the audit log holds of a call's arguments; for tools and prompts. Nothing where it is not set.
+    #[schemars(example = serde_json::json!({"inputs": "redacted", "allow": ["/region", "/items/*/sku"]}))]
+    pub(super) audit: Option<RuleAudit>,
 }
 
 impl Default for Rule {
     fn default() -> Self {
         let (scopes, limits) = (Vec::new(), Vec::new());
-        Self { scopes, first_byte: None, limit: None, limits, cost: defaults::COST }
+        Self { scopes, first_byte: None, limit: None, limits, cost: defaults::COST, audit: None }
     }
 }
 
