@@ -9,21 +9,25 @@ pub mod chunks;
 pub mod config;
 pub mod cuts;
 pub mod envelope;
+#[path = "../../tests/corpus/secrets/load.rs"]
+pub mod examples;
 pub mod head;
 pub mod json;
 pub mod key;
 pub mod legal;
 pub mod lines;
+pub mod redact;
 pub mod sse;
 
 /// What a target does with one input.
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Check); 5] = [
+pub const TARGETS: [(&str, Check); 6] = [
     ("config", config::check),
     ("envelope", envelope::check),
     ("head", head::check),
     ("key", key::check),
+    ("redact", redact::check),
     ("sse", sse::check),
 ];

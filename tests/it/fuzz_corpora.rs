@@ -56,6 +56,11 @@ fn keys() {
 }
 
 #[test]
+fn arguments_that_are_written_down() {
+    replay("redact");
+}
+
+#[test]
 fn streams_of_events() {
     replay("sse");
 }

@@ -10,7 +10,7 @@ use crate::install;
 use crate::step::{Done, as_typed, program, root, run};
 
 /// The targets; each has a corpus, a dictionary and regressions of the same name.
-const TARGETS: [&str; 5] = ["config", "envelope", "head", "key", "sse"];
+const TARGETS: [&str; 6] = ["config", "envelope", "head", "key", "redact", "sse"];
 /// Seconds for each target unless told otherwise.
 const SECONDS: u64 = 60;
 /// Bytes of the longest input that is made.
