@@ -5,12 +5,15 @@
 
 pub mod built;
 pub mod audit;
+pub mod books;
 pub mod cells;
+pub mod event;
 pub mod exposition;
 pub mod histogram;
 pub mod labels;
 pub mod log;
 pub mod metrics;
+pub mod names;
 
 pub use cells::{Cells, PolicyCells, ServerCells};
 pub use histogram::StageCells;

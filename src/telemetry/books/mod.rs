@@ -1,0 +1,315 @@
+//! The way from workers to whoever keeps the books: a bounded queue for each worker, which neither side
+//! ever waits at.
+//!
+//! A worker puts events in and one reader takes them out; no lock, no allocation and no system call
+//! for either. A full queue loses nothing silently: who wants every request noted asks for room first, and
+//! what found none is counted and told.
+
+mod floods;
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Thread;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::event::{Event, RequestNumber};
+use crate::base::Tick;
+use crate::base::moment::Moment;
+use floods::Floods;
+
+/// How the books are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct BooksParams {
+    /// Events that wait in each worker's queue before it counts as full.
+    pub waiting: usize,
+    /// Requests that each worker has under way at most, all of which must find room at their end.
+    pub under_way: usize,
+    /// Whether a request is refused for which there is no room.
+    pub refuse: bool,
+    /// Refusals of one address and second that are told one by one; what is beyond is counted.
+    pub refusals_told: u32,
+    /// Whether a request's record stands on the disk before the request is forwarded.
+    pub sync: bool,
+}
+
+/// What workers and the reader know of each other.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// Events that wait; as the reader saw it last.
+    pub waiting: AtomicU64,
+    /// Requests that were not noted for want of room.
+    pub lost: AtomicU64,
+    /// Whether the last try to write failed.
+    pub is_failing: AtomicBool,
+}
+
+/// One worker's end; books that nobody reads note nothing.
+pub struct Books {
+    worker: u16,
+    served: Cell<u64>,
+    kept: Option<Kept>,
+}
+
+struct Kept {
+    queue: RefCell<Producer<Event>>,
+    params: BooksParams,
+    floods: RefCell<Floods>,
+    /// Not noted since the reader was told last.
+    lost: Cell<u64>,
+    standing: Arc<Standing>,
+    /// Who is woken where somebody waits for a record.
+    reader: RefCell<Option<Thread>>,
+}
+
+/// The reader's end of all queues.
+pub struct Reader {
+    queues: Vec<Consumer<Event>>,
+    standing: Arc<Standing>,
+}
+
+/// Books for so many workers, and the one reader.
+pub fn open(workers: usize, params: BooksParams) -> (Vec<Books>, Reader) {
+    let standing = Arc::new(Standing::default());
+    let (books, queues) = (0..workers)
+        .map(|worker| {
+            // What is under way when the queue becomes full still has to find room.
+            let (queue, taken) = RingBuffer::new(params.waiting + params.under_way);
+            let kept = Kept {
+                queue: RefCell::new(queue),
+                params,
+                floods: RefCell::new(Floods::new(params.refusals_told)),
+                lost: Cell::new(0),
+                standing: Arc::clone(&standing),
+                reader: RefCell::default(),
+            };
+            (Books { kept: Some(kept), ..Books::none(worker) }, taken)
+        })
+        .unzip();
+    (books, Reader { queues, standing })
+}
+
+impl Books {
+    /// Books that nobody reads.
+    pub fn none(worker: usize) -> Self {
+        Self { worker: u16::try_from(worker).unwrap_or(u16::MAX), served: Cell::new(0), kept: None }
+    }
+
+    /// Who is woken where somebody waits for a record.
+    pub fn wakes(&self, reader: Thread) {
+        if let Some(kept) = &self.kept {
+            *kept.reader.borrow_mut() = Some(reader);
+        }
+    }
+
+    /// Whether anybody reads them.
+    #[inline]
+    pub fn are_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Whether a record has to stand before its request is forwarded.
+    #[inline]
+    pub fn are_synchronous(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.params.sync)
+    }
+
+    /// Whether a request that begins now may be served: not where it could not be noted and has to be.
+    #[inline]
+    pub fn have_room(&self) -> bool {
+        self.kept.as_ref().is_none_or(|kept| !kept.params.refuse || kept.has_room())
+    }
+
+    /// An event for a request that begins now.
+    #[inline]
+    pub fn begin(&self, from: IpAddr) -> Event {
+        let count = self.served.get();
+        self.served.set(count.wrapping_add(1));
+        Event::new(RequestNumber { worker: self.worker, count }, Moment::now(), from)
+    }
+
+    /// Notes what was decided, or how a request ended.
+    #[inline]
+    pub fn note(&self, event: Event) {
+        if let Some(kept) = &self.kept {
+            kept.note(event);
+        }
+    }
+
+    /// Tells of refusals that were only counted and of what found no room; once a second.
+    pub fn tell_counted(&self) {
+        let Some(kept) = &self.kept else { return };
+        if let Ok(mut floods) = kept.floods.try_borrow_mut() {
+            floods.end(Tick::now(), |event| kept.put(event));
+        }
+        let lost = kept.lost.take();
+        if lost > 0 && !kept.push(Event::lost(self.worker, lost)) {
+            kept.lost.set(kept.lost.get() + lost);
+        }
+    }
+}
+
+impl Kept {
+    #[inline]
+    fn has_room(&self) -> bool {
+        let Ok(queue) = self.queue.try_borrow() else { return false };
+        queue.slots() > self.params.under_way
+    }
+
+    #[inline]
+    fn note(&self, event: Event) {
+        if event.denial.is_some() {
+            // A flood of refusals must neither fill the queue nor the disk.
+            let Ok(mut floods) = self.floods.try_borrow_mut() else { return self.lose() };
+            if !floods.tells(&event, Tick::now(), |summary| self.put(summary)) {
+                return;
+            }
+        }
+        self.put(event);
+    }
+
+    #[inline]
+    fn put(&self, event: Event) {
+        let waits = event.written.is_some();
+        if !self.push(event) {
+            self.lose();
+        } else if waits && let Ok(reader) = self.reader.try_borrow() {
+            // A system call, which only those pay who want their records to stand first.
+            reader.iter().for_each(Thread::unpark);
+        }
+    }
+
+    #[inline]
+    fn push(&self, event: Event) -> bool {
+        self.queue.try_borrow_mut().is_ok_and(|mut queue| queue.push(event).is_ok())
+    }
+
+    #[cold]
+    fn lose(&self) {
+        self.lost.set(self.lost.get() + 1);
+        self.standing.lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Reader {
+    /// Takes at most `most` events, from the workers in turn, and says how many they were.
+    pub fn take(&mut self, most: usize, mut each: impl FnMut(Event)) -> usize {
+        let share = most.div_ceil(self.queues.len().max(1));
+        let mut taken = 0;
+        for queue in &mut self.queues {
+            for _ in 0..share {
+                let Ok(event) = queue.pop() else { break };
+                each(event);
+                taken += 1;
+            }
+        }
+        let waiting: usize = self.queues.iter().map(Consumer::slots).sum();
+        self.standing.waiting.store(waiting as u64, Ordering::Relaxed);
+        taken
+    }
+
+    /// Whether every worker has gone; what it noted may still be there.
+    pub fn is_abandoned(&self) -> bool {
+        self.queues.iter().all(Consumer::is_abandoned)
+    }
+
+    /// What is known of the queues.
+    pub fn standing(&self) -> &Arc<Standing> {
+        &self.standing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Books, BooksParams, open};
+    use crate::base::Denial;
+    use crate::telemetry::Outcome;
+    use crate::telemetry::event::Part;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    const PARAMS: BooksParams =
+        BooksParams { waiting: 4, under_way: 3, refuse: true, refusals_told: 2, sync: false };
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn answer(books: &Books) {
+        let mut event = books.begin(HERE);
+        event.outcome = Outcome::Answered;
+        books.note(event);
+    }
+
+    #[test]
+    fn what_began_while_there_was_room_is_noted_and_the_rest_refused() {
+        let (books, mut reader) = open(1, PARAMS);
+        let books = &books[0];
+        let mut begun = Vec::new();
+        while books.have_room() {
+            begun.push(books.begin(HERE));
+            if begun.len() > 3 {
+                books.note(begun.remove(0));
+            }
+        }
+        assert_eq!(begun.len(), 3, "as many as may be under way");
+        begun.drain(..).for_each(|event| books.note(event));
+        let mut taken = Vec::new();
+        assert_eq!(reader.take(100, |event| taken.push(event.request.count)), 7);
+        assert_eq!(taken, [0, 1, 2, 3, 4, 5, 6], "each once and in order");
+        assert!(books.have_room() && reader.standing().lost.load(std::sync::atomic::Ordering::Relaxed) == 0);
+    }
+
+    #[test]
+    fn who_does_not_refuse_counts_what_is_lost_and_says_so() {
+        let (books, mut reader) = open(1, BooksParams { refuse: false, ..PARAMS });
+        let books = &books[0];
+        (0..10).for_each(|_| answer(books));
+        assert!(books.have_room());
+        assert_eq!(reader.standing().lost.load(std::sync::atomic::Ordering::Relaxed), 3);
+        assert_eq!(reader.take(100, |event| assert_eq!(event.part, Part::Whole)), 7);
+        books.tell_counted();
+        let mut told = Vec::new();
+        reader.take(100, |event| told.push((event.part, event.count)));
+        assert_eq!(told, [(Part::Lost, 3)]);
+        books.tell_counted();
+        assert_eq!(reader.take(100, drop), 0, "once");
+    }
+
+    #[test]
+    fn a_flood_of_refusals_is_told_in_short() {
+        let (books, mut reader) = open(1, BooksParams { waiting: 100, ..PARAMS });
+        let books = &books[0];
+        for _ in 0..50 {
+            let mut event = books.begin(HERE);
+            (event.outcome, event.denial) = (Outcome::Denied, Some(Denial::InvalidKey));
+            books.note(event);
+        }
+        let mut told = Vec::new();
+        reader.take(100, |event| told.push((event.part, event.count)));
+        // A second may have ended in between.
+        assert!(told.len() <= 5 && told.iter().filter(|(part, _)| *part == Part::Whole).count() >= 2, "{told:?}");
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        books.tell_counted();
+        reader.take(100, |event| told.push((event.part, event.count)));
+        assert_eq!(told.iter().map(|(_, count)| count).sum::<u64>(), 50, "{told:?}");
+    }
+
+    #[test]
+    fn events_of_all_workers_are_taken_in_turn() {
+        let (books, mut reader) = open(2, PARAMS);
+        books.iter().for_each(|books| (0..4).for_each(|_| answer(books)));
+        let mut workers = Vec::new();
+        assert_eq!(reader.take(4, |event| workers.push(event.request.worker)), 4);
+        assert_eq!(workers, [0, 0, 1, 1]);
+        assert!(!reader.is_abandoned());
+        drop(books);
+        assert!(reader.is_abandoned() && reader.take(100, drop) == 4);
+    }
+
+    #[test]
+    fn books_that_nobody_reads_have_room_and_keep_nothing() {
+        let books = Books::none(0);
+        answer(&books);
+        books.tell_counted();
+        assert!(books.have_room() && !books.are_kept() && !books.are_synchronous());
+    }
+}
