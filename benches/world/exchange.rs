@@ -27,7 +27,7 @@ pub fn exchange(worker: &Worker<Stub>, arrived: &[u8]) -> Vec<u8> {
             (at_once(serve(worker, FROM, received.head, body)), !received.keep_alive)
         }
         Ok(None) => panic!("the head is not there whole"),
-        Err(fault) => (turn_away(worker, Unread::Head(fault)), true),
+        Err(fault) => (turn_away(worker, FROM, Unread::Head(fault)), true),
     };
     let length = reply.body.size_hint().exact().map_or(AnswerLength::Chunked, AnswerLength::Known);
     let room = if let AnswerLength::Known(length) = length { WRITE_BYTES.min(length as usize) } else { 0 };

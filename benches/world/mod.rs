@@ -115,7 +115,7 @@ pub fn worker_with(
     let load = Load::new(ceilings, Arc::default());
     let reader = publisher.cell().reader();
     let shared = Shared { clock: Clock::system(), metrics: Arc::clone(metrics), limiter };
-    Worker::new(number, bounds, load, shared, Stub::default(), reader)
+    Worker::new(number, bounds, load, shared, Books::none(number), Stub::default(), reader)
 }
 
 /// A worker over `count` keys, and a raw key that may call the tool.

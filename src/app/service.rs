@@ -36,21 +36,21 @@ impl Service for Serving {
     ) -> Reply {
         match request {
             Ok(_) if !self.room => {
-                let mut reply = turn_away(&self.worker, Unread::NoRoom);
+                let mut reply = turn_away(&self.worker, from, Unread::NoRoom);
                 reply.own.insert(CONNECTION, HeaderValue::from_static("close"));
                 reply
             }
             Ok((head, body)) => serve(&self.worker, from, head, body).await,
-            Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
+            Err(fault) => turn_away(&self.worker, from, Unread::Head(fault)),
         }
     }
 
     async fn http2(self: Rc<Self>, from: IpAddr, request: Request<Incoming>) -> Reply {
         let (head, mut body) = request.into_parts();
         let reply = match take_head(head) {
-            _ if !self.room => turn_away(&self.worker, Unread::NoRoom),
+            _ if !self.room => turn_away(&self.worker, from, Unread::NoRoom),
             Ok(head) => serve(&self.worker, from, head, &mut body).await,
-            Err(fault) => turn_away(&self.worker, Unread::Head(fault)),
+            Err(fault) => turn_away(&self.worker, from, Unread::Head(fault)),
         };
         http2::read_on(body);
         reply

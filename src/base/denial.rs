@@ -67,6 +67,8 @@ pub enum Denial {
     StaleRegistry,
     /// A limit that replicas share cannot be looked up.
     LimitsUnavailable,
+    /// What is done cannot be noted, and has to be.
+    AuditUnavailable,
     /// The body is not JSON.
     ParseError,
     /// The body is JSON, but no JSON-RPC message that can be read in one way only.
@@ -288,6 +290,13 @@ pub static TABLE: [Row; COUNT] = [
         "limits_unavailable",
         "the gateway cannot look up the limits that its replicas share; send the request again later",
     ),
+    soon(
+        Denial::AuditUnavailable,
+        503,
+        50303,
+        "audit_unavailable",
+        "the gateway cannot write its audit log; nothing was forwarded, try again soon",
+    ),
     row(Denial::ParseError, 400, -32700, "parse_error", "the body is not valid JSON"),
     row(
         Denial::InvalidRequest,
@@ -325,7 +334,7 @@ static FALLBACK: Row =
     row(Denial::MalformedRequest, 400, 40000, "malformed_request", "the request is malformed");
 
 /// How many refusals there are; metric cells are laid out by it.
-pub const COUNT: usize = 35;
+pub const COUNT: usize = 36;
 
 impl Denial {
     /// The row that tells this refusal.

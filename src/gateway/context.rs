@@ -1,46 +1,60 @@
 //! The books of one request: opened when it arrives, closed exactly once, on every path.
 //!
 //! Closing is dropping: a future that hyper drops because the client vanished closes like one
-//! that ran to its end. It adds to cells and gives the request's places back, and no decision reads it.
+//! that ran to its end. It adds to cells, notes the request in its worker's queue and gives the request's
+//! places back; no decision reads it.
 
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::Denial;
-use crate::policy::{RuleId, ServerId};
+use tokio::sync::oneshot;
+
+use super::stage::Message;
+use super::worker::Worker;
+use crate::base::moment::Moment;
+use crate::base::{Denial, KeyId};
+use crate::policy::{RuleId, ServerId, Verified};
 use crate::state::Snapshot;
 use crate::state::limiter::Places;
+use crate::telemetry::books::Books;
 use crate::telemetry::cells::{DenialCells, RequestCells, UnderWayCells};
+use crate::telemetry::histogram::StageCells;
+use crate::telemetry::event::{Event, Inputs, Part, Written};
 use crate::telemetry::{Metrics, Outcome};
 
 /// One request's books.
 pub(super) struct Context<'s> {
     worker: usize,
-    metrics: Held<'s, Metrics>,
-    requests: Option<Held<'s, RequestCells>>,
-    denials: Option<Held<'s, DenialCells>>,
-    under_way: Option<(Held<'s, UnderWayCells>, Places)>,
-    outcome: Outcome,
+    metrics: Held<'s, Arc<Metrics>>,
+    books: Held<'s, Rc<Books>>,
+    requests: Option<Held<'s, Arc<RequestCells>>>,
+    denials: Option<Held<'s, Arc<DenialCells>>>,
+    stages: Option<Held<'s, Arc<StageCells>>>,
+    under_way: Option<(Held<'s, Arc<UnderWayCells>>, Places)>,
+    /// What is noted at the end; taken by it.
+    event: Option<Event>,
 }
 
 /// Borrowed while a request is decided about, a reference of its own while an answer streams.
-enum Held<'s, T> {
-    Borrowed(&'s Arc<T>),
-    Kept(Arc<T>),
+enum Held<'s, P> {
+    Borrowed(&'s P),
+    Kept(P),
 }
 
-impl<T> Held<'_, T> {
-    fn keep(&self) -> Held<'static, T> {
+impl<P: Clone> Held<'_, P> {
+    fn keep(&self) -> Held<'static, P> {
         Held::Kept(match self {
-            Self::Borrowed(held) => Arc::clone(held),
-            Self::Kept(held) => Arc::clone(held),
+            Self::Borrowed(held) => P::clone(held),
+            Self::Kept(held) => held.clone(),
         })
     }
 }
 
-impl<T> std::ops::Deref for Held<'_, T> {
-    type Target = T;
+impl<P: std::ops::Deref> std::ops::Deref for Held<'_, P> {
+    type Target = P::Target;
 
-    fn deref(&self) -> &T {
+    fn deref(&self) -> &P::Target {
         match self {
             Self::Borrowed(held) => held,
             Self::Kept(held) => held,
@@ -49,11 +63,26 @@ impl<T> std::ops::Deref for Held<'_, T> {
 }
 
 impl<'s> Context<'s> {
-    /// Opens the books. Until told otherwise, the client went away.
-    pub(super) fn open(worker: usize, metrics: &'s Arc<Metrics>) -> Self {
-        let metrics = Held::Borrowed(metrics);
-        let (requests, denials, under_way) = (None, None, None);
-        Self { worker, metrics, requests, denials, under_way, outcome: Outcome::ClientGone }
+    /// Opens the books of a request from an address. Until told otherwise, the client went away.
+    pub(super) fn open<X>(worker: &'s Worker<X>, from: IpAddr) -> Self {
+        Self {
+            worker: worker.number,
+            metrics: Held::Borrowed(&worker.metrics),
+            books: Held::Borrowed(&worker.books),
+            requests: None,
+            denials: None,
+            stages: None,
+            under_way: None,
+            event: Some(worker.books.begin(from)),
+        }
+    }
+
+    /// Notes something; nothing where the books are closed.
+    #[inline]
+    fn note(&mut self, what: impl FnOnce(&mut Event)) {
+        if let Some(event) = &mut self.event {
+            what(event);
+        }
     }
 
     /// The request reached a server.
@@ -61,13 +90,45 @@ impl<'s> Context<'s> {
         if let Some(cells) = snapshot.cells.servers.get(server.0 as usize) {
             self.requests = Some(Held::Borrowed(&cells.other));
             self.denials = Some(Held::Borrowed(&cells.denials));
+            self.stages = Some(Held::Borrowed(&cells.seconds));
         }
+        if let Some((name, endpoint)) = snapshot.cells.server_names.get(server.0 as usize) {
+            self.note(|event| (event.server, event.endpoint) = (*name, *endpoint));
+        }
+    }
+
+    /// Its key was proved.
+    pub(super) fn proved(&mut self, caller: &Verified) {
+        self.note(|event| {
+            event.key = Some(caller.id);
+            if let Some(owner) = &caller.owner {
+                event.owner.set(owner.as_bytes());
+            }
+        });
+    }
+
+    /// Its key was proved and does not stand.
+    pub(super) fn proved_in_vain(&mut self, key: KeyId) {
+        self.note(|event| event.key = Some(key));
+    }
+
+    /// Its body was read.
+    pub(super) fn collected(&mut self, bytes: usize) {
+        self.note(|event| event.request_bytes = bytes as u64);
+    }
+
+    /// It is a message.
+    pub(super) fn says(&mut self, message: &Message, body: &[u8]) {
+        self.note(|event| message.note(event, body));
     }
 
     /// The request falls under a rule.
     pub(super) fn ruled(&mut self, snapshot: &'s Snapshot, rule: RuleId) {
         if let Some(cells) = snapshot.cells.rules.get(rule.0 as usize) {
             self.requests = Some(Held::Borrowed(cells));
+        }
+        if let Some(name) = snapshot.cells.rule_names.get(rule.0 as usize) {
+            self.note(|event| event.rule = *name);
         }
     }
 
@@ -78,6 +139,47 @@ impl<'s> Context<'s> {
             cells.under_way.add(self.worker, places.what() as usize);
             self.under_way = Some((Held::Borrowed(&cells.under_way), places));
         }
+    }
+
+    /// It was beyond a limit that only warns.
+    pub(super) fn warned(&mut self) {
+        self.note(|event| event.warned = true);
+    }
+
+    /// Its inputs are to be written.
+    pub(super) fn with_inputs(&mut self, inputs: Inputs) {
+        if self.books.are_kept() {
+            self.note(|event| event.inputs = Some(Box::new(inputs)));
+        }
+    }
+
+    /// Where a record has to stand before anything is forwarded: who tells when it does.
+    pub(super) fn decide(&mut self) -> Option<oneshot::Receiver<Written>> {
+        let event = self.event.as_ref().filter(|_| self.books.are_synchronous())?;
+        let (written, told) = oneshot::channel();
+        let now = Moment::now();
+        self.books.note(Event { part: Part::Decision, ended: now, written: Some(written), ..event.again() });
+        Some(told)
+    }
+
+    /// The upstream is turned to.
+    pub(super) fn sending(&mut self) {
+        self.note(|event| event.sent = Some(Moment::now()));
+    }
+
+    /// The head of the upstream's answer is there.
+    pub(super) fn heard(&mut self) {
+        self.note(|event| event.answered = Some(Moment::now()));
+    }
+
+    /// The client is sent this status, and so many bytes, as far as they are at hand.
+    pub(super) fn tells(&mut self, status: u16, bytes: usize) {
+        self.note(|event| (event.status, event.answer_bytes) = (status, bytes as u64));
+    }
+
+    /// So many more bytes of the answer went to the client.
+    pub(super) fn passed(&mut self, bytes: usize) {
+        self.note(|event| event.answer_bytes += bytes as u64);
     }
 
     /// Nothing is under way any more: before the client is told, whose next request may come at once.
@@ -92,10 +194,12 @@ impl<'s> Context<'s> {
         Context {
             worker: self.worker,
             metrics: self.metrics.keep(),
+            books: self.books.keep(),
             requests: self.requests.take().map(|cells| cells.keep()),
             denials: self.denials.as_ref().map(Held::keep),
+            stages: self.stages.take().map(|cells| cells.keep()),
             under_way: self.under_way.take().map(|(cells, places)| (cells.keep(), places)),
-            outcome: self.outcome,
+            event: self.event.take(),
         }
     }
 
@@ -103,7 +207,8 @@ impl<'s> Context<'s> {
     pub(super) fn denied(&mut self, denial: Denial) {
         let failed =
             matches!(denial, Denial::UpstreamUnreachable | Denial::UpstreamTimeout | Denial::UpstreamDenied);
-        self.outcome = if failed { Outcome::UpstreamFailed } else { Outcome::Denied };
+        let outcome = if failed { Outcome::UpstreamFailed } else { Outcome::Denied };
+        self.note(|event| (event.outcome, event.denial) = (outcome, Some(denial)));
         self.leave();
         match &self.denials {
             Some(cells) => cells.add(self.worker, denial.index()),
@@ -113,22 +218,32 @@ impl<'s> Context<'s> {
 
     /// The upstream's answer is complete.
     pub(super) fn answered(&mut self) {
-        self.outcome = Outcome::Answered;
+        self.note(|event| event.outcome = Outcome::Answered);
         self.leave();
     }
 
     /// The upstream's answer broke off.
     pub(super) fn broke_off(&mut self) {
-        self.outcome = Outcome::UpstreamFailed;
+        self.note(|event| event.outcome = Outcome::UpstreamFailed);
         self.leave();
+    }
+
+    fn measure(&self, event: &Event) {
+        if let Some(stages) = &self.stages {
+            stages.close(self.worker, event.whole(), event.upstream());
+        }
     }
 }
 
 impl Drop for Context<'_> {
     fn drop(&mut self) {
-        if let Some(cells) = &self.requests {
-            cells.add(self.worker, self.outcome as usize);
-        }
         self.leave();
+        let Some(mut event) = self.event.take() else { return };
+        event.ended = Moment::now();
+        if let Some(cells) = &self.requests {
+            cells.add(self.worker, event.outcome as usize);
+        }
+        self.measure(&event);
+        self.books.note(event);
     }
 }

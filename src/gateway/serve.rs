@@ -15,6 +15,7 @@ use super::refusal::Refusal;
 use super::reply::{self, ReplyBody};
 use super::stage::{self, Collected, Intent};
 use super::worker::Worker;
+use crate::base::Denial;
 use crate::state::Snapshot;
 use crate::upstream::Exchange;
 use crate::wire::fields::Fields;
@@ -32,7 +33,7 @@ where
     X: Exchange,
 {
     let snapshot = worker.snapshot();
-    let mut context = Context::open(worker.number, &worker.metrics);
+    let mut context = Context::open(worker, from);
     let mut passed = Passed::default();
     let mut reply = match pass(worker, &snapshot, &mut context, (from, &head), body, &mut passed).await {
         Ok(answer) => answer.into_reply(context),
@@ -42,7 +43,9 @@ where
                 Some(read) => worker.find_id(read.body.clone()).await,
                 None => None,
             };
-            reply::refuse(&refusal, id.as_deref())
+            let reply = reply::refuse(&refusal, id.as_deref());
+            context.tells(reply.status.as_u16(), reply.body.size());
+            reply
         }
     };
     if let Some(origin) = passed.origin {
@@ -73,6 +76,9 @@ where
     B: Body<Data = Bytes> + Unpin,
     X: Exchange,
 {
+    if !worker.books.have_room() {
+        return Err(Denial::AuditUnavailable.into());
+    }
     let _place = worker.load.request()?;
     let fields = Fields::gather(&head.lines);
     let routed = stage::route(snapshot, head)?;
@@ -82,16 +88,21 @@ where
     if head.method == Method::OPTIONS {
         return Ok(reply::preflight(vetted.server(), &head.lines));
     }
-    let caller = stage::authenticate(vetted, &fields, &worker.clock).map_err(|refusal| {
+    let in_vain = |key| context.proved_in_vain(key);
+    let caller = stage::authenticate(vetted, &fields, &worker.clock, in_vain).map_err(|refusal| {
         let clients = snapshot.policy.clients();
         stage::count_failure(&worker.limiter.addresses, clients, (from, &head.lines), refusal)
     })?;
+    context.proved(caller.verified());
     worker.used.note(caller.id(), caller.seen(), caller.by_previous());
     let mut sent = Bytes::new();
     let intent = if head.method == Method::POST {
         let read = passed.read.insert(stage::collect(worker, &fields, body).await?);
         sent = read.body.clone();
-        Intent::Message(stage::read(worker, caller.server(), &fields, &sent).await?)
+        context.collected(sent.len());
+        let message = stage::read(worker, caller.server(), &fields, &sent).await?;
+        context.says(&message, &sent);
+        Intent::Message(message)
     } else {
         Intent::Stream(stage::open_stream(&head.method, &fields, &body)?)
     };
@@ -100,7 +111,10 @@ where
     let server = caller.server().id;
     let enter = |places| context.under_way(snapshot, server, places);
     let within = stage::limit(&worker.limiter, &caller, &intent, &grant, enter)?;
+    stage::note(context, &caller, &grant, &within, &sent).await?;
     let admitted = stage::admit(caller, &intent, session, &grant, within);
+    context.sending();
     let answer = stage::forward(&worker.upstream, &admitted, head, &sent).await?;
+    context.heard();
     reply::receive(worker, answer, &admitted).await
 }

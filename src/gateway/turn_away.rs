@@ -1,5 +1,7 @@
 //! Requests that are refused before they are read: a head that is none, or no room for it.
 
+use std::net::IpAddr;
+
 use super::context::Context;
 use super::refusal::Refusal;
 use super::reply::{self, ReplyBody};
@@ -18,13 +20,16 @@ pub enum Unread {
 }
 
 /// The answer to a request that was not read. With HTTP/1.1 the connection has to end with it.
-pub fn turn_away<X, B>(worker: &Worker<X>, why: Unread) -> Reply<ReplyBody<B>> {
+pub fn turn_away<X, B>(worker: &Worker<X>, from: IpAddr, why: Unread) -> Reply<ReplyBody<B>> {
     let refusal = match why {
         Unread::Head(HeadFault::Malformed(how)) => Refusal::hinted(Denial::MalformedRequest, how),
         Unread::Head(HeadFault::TooLarge) => Denial::HeadersTooLarge.into(),
         Unread::Head(HeadFault::TooSlow) => Denial::RequestTimeout.into(),
         Unread::NoRoom => Denial::Overloaded.into(),
     };
-    Context::open(worker.number, &worker.metrics).denied(refusal.denial);
-    reply::refuse(&refusal, None)
+    let mut context = Context::open(worker, from);
+    context.denied(refusal.denial);
+    let reply = reply::refuse(&refusal, None);
+    context.tells(reply.status.as_u16(), reply.body.size());
+    reply
 }

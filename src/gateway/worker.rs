@@ -3,6 +3,7 @@
 //! Single-threaded by construction (`RefCell`, no locks); no borrow is held over an await.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::base::Clock;
 use crate::base::bounds::{ASIDE_BODY_BYTES, ECHOED_ID_BYTES};
 use crate::state::{Limiter, Load, Snapshot, SnapshotCell, SnapshotReader, Spoken, UsedLog};
 use crate::telemetry::Metrics;
+use crate::telemetry::books::Books;
 use crate::wire::jsonrpc::{Envelope, Fault, Flaw, Scratch, slow};
 
 /// Limits that requests are read within.
@@ -47,6 +49,8 @@ pub struct Worker<X> {
     pub spoken: Spoken,
     /// Last uses, until they are handed over.
     pub used: UsedLog,
+    /// Where it notes what it did; streams hold it too.
+    pub books: Rc<Books>,
     /// Its upstreams.
     pub upstream: X,
     snapshot: RefCell<SnapshotReader>,
@@ -72,6 +76,7 @@ impl<X> Worker<X> {
         bounds: RequestBounds,
         load: Load,
         shared: Shared,
+        books: Books,
         upstream: X,
         snapshot: SnapshotReader,
     ) -> Self {
@@ -85,6 +90,7 @@ impl<X> Worker<X> {
             limiter,
             spoken: Spoken::default(),
             used: UsedLog::default(),
+            books: Rc::new(books),
             upstream,
             snapshot: RefCell::new(snapshot),
             scratch: RefCell::default(),

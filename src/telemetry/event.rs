@@ -164,6 +164,18 @@ impl Event {
         }
     }
 
+    /// The same, for what is told of it before it is over.
+    pub fn again(&self) -> Self {
+        Self {
+            owner: self.owner.clone(),
+            target: self.target.clone(),
+            id: self.id.clone(),
+            inputs: None,
+            written: None,
+            ..*self
+        }
+    }
+
     /// So many requests that were not noted one by one.
     pub fn lost(worker: u16, count: u64) -> Self {
         let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -176,8 +188,8 @@ impl Event {
         self.ended.since(self.begun)
     }
 
-    /// Nanoseconds that the upstream took: from being turned to until the end, or nothing.
-    pub fn upstream(&self) -> u64 {
-        self.sent.map_or(0, |sent| self.ended.since(sent))
+    /// Nanoseconds that the upstream took, where it was turned to: from then until the end.
+    pub fn upstream(&self) -> Option<u64> {
+        self.sent.map(|sent| self.ended.since(sent))
     }
 }

@@ -204,7 +204,7 @@ impl World {
         match (&ready.plan.arrives, ready.request.take()) {
             (Arrives::AtFull(_), Some((head, body))) => at_once(serve(&self.full, FROM, head, body)),
             (_, Some((head, body))) => at_once(serve(&self.worker, FROM, head, body)),
-            (Arrives::Unread(why), None) => turn_away(&self.worker, *why),
+            (Arrives::Unread(why), None) => turn_away(&self.worker, FROM, *why),
             (_, None) => panic!("a request is missing"),
         }
     }

@@ -45,10 +45,12 @@ where
     pub(in crate::gateway) fn into_reply(self, mut context: Context<'_>) -> Reply<ReplyBody<B>> {
         match self {
             Self::Whole(reply) => {
+                context.tells(reply.status.as_u16(), reply.body.len());
                 context.answered();
                 reply.map(ReplyBody::whole)
             }
             Self::Streamed(reply) => {
+                context.tells(reply.status.as_u16(), 0);
                 // Nobody asks an empty stream for its end.
                 if reply.body.body.is_end_stream() {
                     context.answered();

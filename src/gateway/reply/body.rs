@@ -44,6 +44,14 @@ impl<B> ReplyBody<B> {
         Self(Kind::Whole(bytes.into()))
     }
 
+    /// How many bytes are at hand.
+    pub(in crate::gateway) fn size(&self) -> usize {
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.len(),
+            Kind::Streamed(_) => 0,
+        }
+    }
+
     /// The upstream's stream.
     pub(super) fn streamed(watched: Watched<B>, context: Context<'static>) -> Self {
         Self(Kind::Streamed(Box::new(Streamed { watched, context })))
@@ -60,7 +68,9 @@ where
         while stands.is_ok() {
             match Pin::new(&mut *body).poll_frame(task) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    let marked = pace.went_on(frame.data_ref().map_or(&[], |data| data));
+                    let data = frame.data_ref().map_or(&[][..], |data| data);
+                    let marked = pace.went_on(data);
+                    self.context.passed(data.len());
                     // Whoever writes the reply need not ask again after the last frame.
                     if body.is_end_stream() {
                         self.context.answered();

@@ -45,11 +45,12 @@ impl<'s> Caller<'s> {
     }
 }
 
-/// Proves the caller.
+/// Proves the caller. `in_vain` is told whose key was proved that does not stand.
 pub(in crate::gateway) fn authenticate<'s>(
     vetted: Vetted<'s>,
     fields: &Fields<'_>,
     clock: &Clock,
+    in_vain: impl FnOnce(KeyId),
 ) -> Result<Caller<'s>, Refusal> {
     let now = clock.now();
     let key = RawKey::parse(presented(fields)?).ok_or(Denial::InvalidKey)?;
@@ -60,7 +61,11 @@ pub(in crate::gateway) fn authenticate<'s>(
     }
     let keys = &snapshot.keys;
     let digests = keys.hasher().digests(key.secret());
-    let verified = verify(keys, key.id(), &digests, now)?;
+    let verified = verify(keys, key.id(), &digests, now).inspect_err(|denial| {
+        if matches!(denial, Denial::ExpiredKey | Denial::RevokedKey) {
+            in_vain(key.id());
+        }
+    })?;
     Ok(Caller { vetted, verified, seen: now })
 }
 

@@ -19,13 +19,21 @@ use crate::wire::jsonrpc::Message;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The proof that a request is within its limits.
+#[derive(Default)]
 pub(in crate::gateway) struct Within {
     /// Boxed, as few servers tell it.
     left: Option<Box<Left>>,
+    warned: bool,
 }
 
 impl Within {
     /// What is left of the limits, where the server tells it.
+    /// Whether the call was beyond a limit that only warns.
+    pub(in crate::gateway) fn is_beyond(&self) -> bool {
+        self.warned
+    }
+
+    /// What is left, for the answer.
     pub(super) fn into_left(self) -> Option<Box<Left>> {
         self.left
     }
@@ -43,9 +51,10 @@ pub(in crate::gateway) fn limit(
     let of_keys = grants.map_or(&KeyLimits::NONE, |grants| &grants.limits);
     // First, so that a request without a place loses no token; without tokens it gives its place back.
     let places = places(limiter, caller, intent, of_keys)?;
-    let left = tokens(limiter, caller, intent, grant, of_keys)?;
+    let within = tokens(limiter, caller, intent, grant, of_keys)?;
+    let warned = within.warned || places.are_beyond();
     enter(places);
-    Ok(Within { left })
+    Ok(Within { warned, ..within })
 }
 
 fn places(
@@ -72,10 +81,10 @@ fn tokens(
     intent: &Intent,
     grant: &Grant,
     of_keys: &KeyLimits,
-) -> Result<Option<Box<Left>>, Refusal> {
-    let Intent::Message(message) = intent else { return Ok(None) };
+) -> Result<Within, Refusal> {
+    let Intent::Message(message) = intent else { return Ok(Within::default()) };
     if message.envelope().message == Message::Response {
-        return Ok(None);
+        return Ok(Within::default());
     }
     let snapshot = caller.routed().snapshot();
     let rule = grant.applied().and_then(|id| Some((id, &snapshot.policy.rule(id)?.limits)));
@@ -92,8 +101,9 @@ fn tokens(
         cost: limits.cost,
         when_gone: snapshot.policy.shared().when_gone,
     };
-    limiter.take(&asked).map_err(|exceeded| exceeds(exceeded, intent.discovers()))?;
-    Ok(if caller.server().limit_headers { limiter.left(&asked).map(Box::new) } else { None })
+    let warned = limiter.take(&asked).map_err(|exceeded| exceeds(exceeded, intent.discovers()))?;
+    let left = if caller.server().limit_headers { limiter.left(&asked).map(Box::new) } else { None };
+    Ok(Within { left, warned })
 }
 
 fn exceeds(exceeded: Exceeded, discovers: bool) -> Refusal {

@@ -28,6 +28,17 @@ impl Message {
     pub(super) fn era(&self) -> Era {
         self.era
     }
+
+    /// Notes what the message is.
+    pub(in crate::gateway) fn note(&self, event: &mut Event, body: &[u8]) {
+        let envelope = &self.envelope;
+        (event.method, event.era) = (envelope.method, Some(self.era));
+        event.version = self.version;
+        envelope.id.write(body, &mut event.id);
+        if let Subject::Tool(text) | Subject::Prompt(text) | Subject::Resource(text) = &envelope.subject {
+            event.target.set(text.in_body(body).as_bytes());
+        }
+    }
 }
 
 /// Reads a message.

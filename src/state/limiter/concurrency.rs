@@ -85,12 +85,19 @@ pub struct Places {
     what: UnderWay,
     of_key: Option<Arc<Counts>>,
     of_server: Option<Arc<Counts>>,
+    /// Whether a limit that only warns is exceeded by it.
+    warned: bool,
 }
 
 impl Places {
     /// What is under way in them.
     pub fn what(&self) -> UnderWay {
         self.what
+    }
+
+    /// Whether a limit that only warns is exceeded by it.
+    pub fn are_beyond(&self) -> bool {
+        self.warned
     }
 }
 
@@ -146,43 +153,53 @@ impl Limiter {
     #[inline]
     pub fn enter(&self, entering: &Entering<'_>) -> Result<Places, Crowded> {
         // What was taken before a refusal is given back as this is dropped.
-        let mut places = Places { what: entering.what, of_key: None, of_server: None };
+        let mut places = Places { what: entering.what, of_key: None, of_server: None, warned: false };
         if let Some(limit) = entering.of_key {
-            places.of_key = self.enter_key(entering, limit)?;
+            self.enter_key(entering, limit, &mut places)?;
         }
         if let Some((limit, counts)) = entering.of_server {
-            let counts = self.one_more(counts, limit, entering).ok_or(Crowded::Server)?;
+            let (counts, warned) = self.one_more(counts, limit, entering).ok_or(Crowded::Server)?;
             places.of_server = Some(counts);
+            places.warned |= warned;
         }
         Ok(places)
     }
 
-    fn enter_key(&self, entering: &Entering<'_>, limit: Most) -> Result<Option<Arc<Counts>>, Crowded> {
+    fn enter_key(&self, entering: &Entering<'_>, limit: Most, places: &mut Places) -> Result<(), Crowded> {
         let now = Tick::now().nanos();
         let entered = self.under_way.with(entering.key, &[Some(Alone)], now, |[counts]| {
             counts.and_then(|counts| self.one_more(counts, limit, entering))
         });
         match entered {
-            Ok(Some(counts)) => Ok(Some(counts)),
+            Ok(Some((counts, warned))) => {
+                (places.of_key, places.warned) = (Some(counts), warned);
+                Ok(())
+            }
             Ok(None) => Err(Crowded::Key),
             Err(Full) => {
                 self.full.fetch_add(1, Ordering::Relaxed);
-                if limit.enforced { Err(Crowded::Room) } else { Ok(None) }
+                if limit.enforced { Err(Crowded::Room) } else { Ok(()) }
             }
         }
     }
 
-    /// One more; `None` where that is too much.
-    fn one_more(&self, counts: &Arc<Counts>, limit: Most, entering: &Entering<'_>) -> Option<Arc<Counts>> {
+    /// One more, and whether it is beyond a limit that only warns; `None` where that is too much.
+    fn one_more(
+        &self,
+        counts: &Arc<Counts>,
+        limit: Most,
+        entering: &Entering<'_>,
+    ) -> Option<(Arc<Counts>, bool)> {
         let most = if entering.awaited { limit.most.saturating_mul(2) } else { limit.most };
-        if !counts.enter(entering.what, most) {
+        let within = counts.enter(entering.what, most);
+        if !within {
             if limit.enforced {
                 return None;
             }
             self.warned.fetch_add(1, Ordering::Relaxed);
             counts.of(entering.what).fetch_add(1, Ordering::Relaxed);
         }
-        Some(Arc::clone(counts))
+        Some((Arc::clone(counts), !within))
     }
 
     /// Keys that have something under way that is counted, and those that had a moment ago.

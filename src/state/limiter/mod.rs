@@ -142,12 +142,13 @@ impl Limiter {
         Self { sharing: Some(sharing), ..self }
     }
 
-    /// Takes what a call costs from all of its buckets, or nothing.
+    /// Takes what a call costs from all of its buckets, or nothing; says whether it was beyond a limit that
+    /// only warns.
     #[inline]
-    pub fn take(&self, asked: &Asked<'_>) -> Result<(), Exceeded> {
+    pub fn take(&self, asked: &Asked<'_>) -> Result<bool, Exceeded> {
         let limits = [asked.of_key, asked.of_pair, asked.of_tool.map(|(applied, _)| applied)];
         if limits.iter().all(Option::is_none) {
-            return Ok(());
+            return Ok(false);
         }
         let fine = limits.iter().flatten().any(|applied| applied.limit.is_fine());
         let now = if fine { Tick::exact() } else { Tick::now() };
@@ -156,7 +157,7 @@ impl Limiter {
 
     /// The same at a time.
     #[inline]
-    pub fn take_at(&self, asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
+    pub fn take_at(&self, asked: &Asked<'_>, now: Nanos) -> Result<bool, Exceeded> {
         let taken = self.with_places(asked, now, |held| self.take_all(held, asked, now));
         taken.unwrap_or_else(|Full| self.without_room(asked, now))
     }
@@ -164,7 +165,7 @@ impl Limiter {
     /// A call of which not every bucket finds room is refused, unless those of its key only warn: then what
     /// is left is the tool's.
     #[cold]
-    fn without_room(&self, asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
+    fn without_room(&self, asked: &Asked<'_>, now: Nanos) -> Result<bool, Exceeded> {
         self.full.fetch_add(1, Ordering::Relaxed);
         if [asked.of_key, asked.of_pair].iter().flatten().any(|applied| applied.enforced) {
             return Err(Exceeded { which: Which::Room, limit: None, wait: NO_ROOM });
@@ -201,8 +202,13 @@ impl Limiter {
     /// Looks first and takes then, so that a call that one limit refuses costs the others nothing, not
     /// even for a moment; what another call took in between is given back.
     #[inline]
-    fn take_all(&self, held: &[Option<Held<'_>>; 3], asked: &Asked<'_>, now: Nanos) -> Result<(), Exceeded> {
-        let (by, cost) = (self.footing(held, asked, now), asked.cost);
+    fn take_all(
+        &self,
+        held: &[Option<Held<'_>>; 3],
+        asked: &Asked<'_>,
+        now: Nanos,
+    ) -> Result<bool, Exceeded> {
+        let (by, cost, mut warned) = (self.footing(held, asked, now), asked.cost, false);
         let mut exceeded: Option<Exceeded> = None;
         for (which, applied, place) in held.iter().flatten() {
             let Err(lack) = place.has(applied, by, now, cost) else { continue };
@@ -223,13 +229,14 @@ impl Limiter {
             self.missed((*which, applied, *place), asked, by);
             if !applied.enforced {
                 self.warned.fetch_add(1, Ordering::Relaxed);
+                warned = true;
                 continue;
             }
             let before = held.iter().flatten().take(number).filter(|(_, before, _)| before.enforced);
             before.for_each(|(_, applied, place)| place.give_back(applied, by, cost));
             return Err(Exceeded::by(*which, applied.limit, lack));
         }
-        Ok(())
+        Ok(warned)
     }
 
     /// By what shared limits are kept now; nobody asks where there is none.
@@ -353,7 +360,7 @@ mod tests {
             when_gone: WhenGone::default(),
         };
         let which =
-            |number, cost| limiter.take_at(&asked(number, cost), NOW).map_err(|exceeded| exceeded.which);
+            |number, cost| limiter.take_at(&asked(number, cost), NOW).map(drop).map_err(|exceeded| exceeded.which);
         assert_eq!([which(1, 1), which(1, 1), which(1, 1)], [Ok(()), Ok(()), Err(Which::KeyAndTool)]);
         // The refused one took nothing of the tool: another key has the last token.
         assert_eq!([which(2, 2), which(2, 1), which(2, 1)], [Err(Which::Tool), Ok(()), Err(Which::Tool)]);
@@ -375,8 +382,9 @@ mod tests {
             cost: 1,
             when_gone: WhenGone::default(),
         };
-        let admitted = (0..10).filter(|_| limiter.take_at(&asked, NOW).is_ok()).count();
-        assert_eq!((admitted, limiter.warned(), limiter.full()), (5, 4, 0));
+        let taken: Vec<_> = (0..10).map_while(|_| limiter.take_at(&asked, NOW).ok()).collect();
+        assert_eq!(taken, [false, true, true, true, true]);
+        assert_eq!((limiter.warned(), limiter.full()), (4, 0));
     }
 
     #[test]
@@ -392,7 +400,7 @@ mod tests {
             cost: 1,
             when_gone: WhenGone::default(),
         };
-        let took = |asked: &Asked<'_>| limiter.take_at(asked, NOW).map_err(|exceeded| exceeded.which);
+        let took = |asked: &Asked<'_>| limiter.take_at(asked, NOW).map(drop).map_err(|exceeded| exceeded.which);
         let refused = (0..20_000).find(|number| took(&asked(*number, Some(&filler), None, None)).is_err());
         let without = refused.unwrap();
         let (full, len) = (limiter.full(), limiter.len());
