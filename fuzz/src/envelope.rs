@@ -1,6 +1,7 @@
 //! JSON-RPC messages: the fast reader, the slow one, `serde_json` and a simple reader of the
 //! rules are of one mind about every body.
 
+use tollgate::base::text::Text;
 use tollgate::wire::jsonrpc::{
     Envelope, ErrorBody, Fault, Flaw, Message, MetaVersion, Scratch, Subject, error_body, slow,
 };
@@ -75,7 +76,12 @@ fn told(envelope: &Envelope, body: &[u8]) -> Facts {
         }
         Subject::Task => "task".into(),
     };
+    let mut id = Text::<30>::EMPTY;
+    envelope.id.note(body, &mut id);
+    let trace = envelope.traceparent.map(|trace| trace.write().to_vec()).unwrap_or_default();
     Facts {
+        id: String::from_utf8_lossy(id.bytes()).into_owned(),
+        trace: String::from_utf8_lossy(&trace).into_owned(),
         message: match envelope.message {
             Message::Request => "request",
             Message::Notification => "notification",

@@ -2,6 +2,7 @@
 //! plainest words, over a tree that kept every duplicate.
 
 use tollgate::base::bounds::{JSON_DEPTH, NAME_BYTES, SUBSCRIPTIONS, URI_BYTES};
+use tollgate::base::text::NOTED_BYTES;
 use tollgate::base::unseen::is_unseen;
 use tollgate::wire::mcp::{Method, ProtocolVersion};
 
@@ -12,6 +13,8 @@ use super::json::{Kind, Value};
 pub struct Facts {
     /// Request, notification or response.
     pub message: &'static str,
+    /// The id, as JSON; empty for none.
+    pub id: String,
     /// The method's name, empty for one that no revision defines.
     pub method: String,
     /// Whom it concerns.
@@ -20,6 +23,8 @@ pub struct Facts {
     pub version: String,
     /// Whether `_meta` has capabilities.
     pub has_capabilities: bool,
+    /// What `_meta` says of the trace, as it is written; empty where it says nothing.
+    pub trace: String,
 }
 
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -46,10 +51,12 @@ pub fn facts(root: &Value<'_>) -> Option<Facts> {
         let response = answer && id.is_some() && params.is_none();
         return response.then(|| Facts {
             message: "response",
+            id: id.map(noted).unwrap_or_default(),
             method: String::new(),
             subject: "server".into(),
             version: "absent".into(),
             has_capabilities: false,
+            trace: String::new(),
         });
     };
     if answer {
@@ -89,7 +96,43 @@ pub fn facts(root: &Value<'_>) -> Option<Facts> {
         _ => "server".into(),
     };
     let message = if id.is_some() { "request" } else { "notification" };
-    Some(Facts { message, method: method.into(), subject, version, has_capabilities })
+    let id = id.map(noted).unwrap_or_default();
+    let trace = meta.map(trace_of).unwrap_or_default();
+    Some(Facts { message, id, method: method.into(), subject, version, has_capabilities, trace })
+}
+
+/// An id as it is noted: the number or the text, without what its writing adds, and not too long.
+fn noted(id: &Value<'_>) -> String {
+    let noted = match &id.kind {
+        Kind::Text(text) => serde_json::to_string(text.as_deref().unwrap_or("\u{fffd}")).unwrap_or_default(),
+        _ if id.raw == "-0" => "0".into(),
+        _ => id.raw.into(),
+    };
+    String::from_utf8_lossy(&noted.as_bytes()[..noted.len().min(NOTED_BYTES)]).into_owned()
+}
+
+/// The one trace that `_meta` names, in the words of W3C: of version 00, and not all zeros.
+fn trace_of(meta: &Value<'_>) -> String {
+    let members = meta.members().unwrap_or_default();
+    let mut told = members.iter().filter(|(name, _)| name.as_deref() == Some("traceparent"));
+    let (Some((_, value)), None) = (told.next(), told.next()) else { return String::new() };
+    let parts: Vec<&str> = value.text().unwrap_or_default().split('-').collect();
+    let hex = |part: &str, digits| {
+        part.len() == digits && part.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let some = |part: &str| part.bytes().any(|digit| digit != b'0');
+    let [version, trace, span, flags, rest @ ..] = parts.as_slice() else { return String::new() };
+    let legal = hex(version, 2)
+        && *version != "ff"
+        && (*version != "00" || rest.is_empty())
+        && hex(trace, 32)
+        && some(trace)
+        && hex(span, 16)
+        && some(span)
+        && hex(flags, 2);
+    let recorded =
+        flags.chars().last().and_then(|digit| digit.to_digit(16)).is_some_and(|flags| flags % 2 == 1);
+    if legal { format!("00-{trace}-{span}-0{}", u8::from(recorded)) } else { String::new() }
 }
 
 const MODERN_ONLY: [&str; 3] = ["server/discover", "subscriptions/listen", "tasks/update"];

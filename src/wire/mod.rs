@@ -19,3 +19,4 @@ pub mod pointer;
 pub mod proxy;
 pub mod secrets;
 pub mod sse;
+pub mod traceparent;

@@ -2,7 +2,11 @@
 //!
 //! Nothing of `arguments` is here, and no text is copied where the body holds it unescaped.
 
+use std::io::Write as _;
+
+use crate::base::text;
 use crate::wire::mcp::{Era, Method, ProtocolVersion};
+use crate::wire::traceparent::TraceParent;
 
 /// A text of the body, after unescaping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,48 @@ impl Text {
                 body.get(*start..*end).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or_default()
             }
             Self::Copied(text) => text,
+        }
+    }
+}
+
+/// A message's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// None: a notification.
+    None,
+    /// An integer of 64 bits, with or without a sign; negative zero is 0.
+    Number(i128),
+    /// Another integer, by where its digits stand in the body.
+    Digits(Text),
+    /// A text.
+    Text(Text),
+}
+
+impl Id {
+    /// Notes the id as JSON, and nothing where there is none; `body` is the body that was read.
+    pub fn note<const N: usize>(&self, body: &[u8], noted: &mut text::Text<N>) {
+        match self {
+            Self::None => noted.set(b""),
+            Self::Number(number) => {
+                // A sign and twenty digits at most.
+                let mut digits = [0; 24];
+                let mut rest = digits.as_mut_slice();
+                let _ = write!(rest, "{number}");
+                let left = rest.len();
+                noted.set(digits.get(..digits.len() - left).unwrap_or_default());
+            }
+            Self::Digits(digits) => noted.set(digits.in_body(body).as_bytes()),
+            Self::Text(id) => {
+                let text = id.in_body(body);
+                match id {
+                    // Without an escape, the quotes stand around it.
+                    Text::InBody { start, end } if !text.contains('\\') => {
+                        noted.set(body.get(start.saturating_sub(1)..end + 1).unwrap_or_default());
+                    }
+                    // A text has no way to fail as JSON.
+                    _ => noted.set(&serde_json::to_vec(text).unwrap_or_default()),
+                }
+            }
         }
     }
 }
@@ -90,6 +136,8 @@ impl MetaVersion {
 pub struct Envelope {
     /// Request, notification or response.
     pub message: Message,
+    /// Its id.
+    pub id: Id,
     /// The method; [`Method::Unknown`] also for responses, which have none.
     pub method: Method,
     /// Whom it concerns.
@@ -98,4 +146,6 @@ pub struct Envelope {
     pub version: MetaVersion,
     /// Whether `params._meta` holds `io.modelcontextprotocol/clientCapabilities`.
     pub has_capabilities: bool,
+    /// `params._meta.traceparent`, where it is there once and says something.
+    pub traceparent: Option<TraceParent>,
 }

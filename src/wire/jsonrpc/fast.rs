@@ -9,7 +9,7 @@ use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
 use super::envelope::Envelope;
 use super::read::{Fault, read};
 use super::slow;
-use super::view::{Found, Kind, Unreadable, View};
+use super::view::{Found, Integer, Kind, Unreadable, View};
 use crate::base::bounds;
 
 /// Bodies beyond it go to the slow reader, which needs no memory beside the body: a tape takes
@@ -111,6 +111,15 @@ impl<'t, 'v> View<'v> for TapeView<'t, 'v> {
     fn text(&self) -> Result<Found<'v>, Unreadable> {
         let Some(Node::String(text)) = self.nodes.first() else { return Err(Unreadable) };
         Ok(self.origin.locate(text))
+    }
+
+    #[inline]
+    fn integer(&self) -> Option<Integer> {
+        match self.nodes.first() {
+            Some(Node::Static(StaticNode::I64(number))) => Some(Integer::Short((*number).into())),
+            Some(Node::Static(StaticNode::U64(number))) => Some(Integer::Short((*number).into())),
+            _ => None,
+        }
     }
 
     #[inline]

@@ -13,13 +13,14 @@ pub mod envelope;
 pub mod error;
 pub mod fast;
 mod fold;
+mod meta;
 pub mod read;
 pub mod slow;
 #[cfg(test)]
 mod tests;
 mod view;
 
-pub use envelope::{Envelope, Message, MetaVersion, Subject, Text};
+pub use envelope::{Envelope, Id, Message, MetaVersion, Subject, Text};
 pub use error::{ErrorBody, error_body};
 pub use fast::Scratch;
 pub use read::{Fault, Flaw};

@@ -1,24 +1,19 @@
 //! The one strict reading of a JSON-RPC message, over any parser's `View`.
 //!
-//! Read: version, shape, method, the name that permission depends on, and the two members of
-//! `_meta` that tell the era. Refused: whatever two readers could take differently. The rest
+//! Read: version, shape, id, method, the name that permission depends on, and of `_meta` the two members
+//! that tell the era and the trace. Refused: whatever two readers could take differently. The rest
 //! is forwarded byte for byte. The order of members is free: the id often comes last.
 
-use super::envelope::{Envelope, Message, MetaVersion, Subject, Text};
+use super::envelope::{Envelope, Id, Message, MetaVersion, Subject, Text};
 use super::fold::looks_like_any;
-use super::view::{Found, Kind, Unreadable, View};
+use super::meta::{Meta, read_meta};
+use super::view::{Found, Integer, Kind, Unreadable, View};
 use crate::base::{Denial, bounds};
-use crate::wire::mcp::{Concern, Method, ProtocolVersion};
-
-/// `_meta` member that names the version of a modern message.
-pub const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-/// `_meta` member that names the client's capabilities; required in a modern request.
-pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+use crate::wire::mcp::{Concern, Method};
 
 const TOP: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 const PARAMS: [&str; 9] =
     ["name", "uri", "_meta", "arguments", "ref", "taskId", "notifications", "requestState", "inputResponses"];
-const META: [&str; 2] = [META_VERSION, META_CAPABILITIES];
 const REF: [&str; 3] = ["type", "name", "uri"];
 const LISTEN: [&str; 2] = ["resourceSubscriptions", "taskIds"];
 
@@ -104,9 +99,9 @@ impl Flaw {
     }
 }
 
-type Read<T> = Result<T, Fault>;
+pub(super) type Read<T> = Result<T, Fault>;
 
-fn fault<T>(flaw: Flaw) -> Read<T> {
+pub(super) fn fault<T>(flaw: Flaw) -> Read<T> {
     Err(Fault(flaw))
 }
 
@@ -121,19 +116,21 @@ pub fn read<'v, V: View<'v>>(root: &V) -> Read<Envelope> {
     if !top.version {
         return fault(Flaw::Version);
     }
-    let Some(method) = top.method else { return read_response(&top) };
+    let Some(method) = top.method else { return read_response(top) };
     if top.answer {
         return fault(Flaw::Shape);
     }
-    let message = if top.id { Message::Request } else { Message::Notification };
+    let has_id = top.id != Id::None;
+    let message = if has_id { Message::Request } else { Message::Notification };
     // An unknown method may be either; a known one has its shape.
-    if method != Method::Unknown && method.is_notification() == top.id {
+    if method != Method::Unknown && method.is_notification() == has_id {
         return fault(Flaw::IdForMethod);
     }
     let params = top.params;
-    let (version, has_capabilities) = match params.as_ref().and_then(|p| p.meta.as_ref()) {
+    let Meta { version, has_capabilities, traceparent } = match params.as_ref().and_then(|p| p.meta.as_ref())
+    {
         Some(meta) => read_meta(meta)?,
-        None => (MetaVersion::Absent, false),
+        None => Meta::default(),
     };
     // A method that the message's era does not have is refused as such by `judge`, like an unknown
     // one; that it names nobody is not what is wrong with it.
@@ -142,25 +139,27 @@ pub fn read<'v, V: View<'v>>(root: &V) -> Read<Envelope> {
     } else {
         Subject::Server
     };
-    Ok(Envelope { message, method, subject, version, has_capabilities })
+    Ok(Envelope { message, id: top.id, method, subject, version, has_capabilities, traceparent })
 }
 
-fn read_response<V>(top: &Top<V>) -> Read<Envelope> {
-    if !(top.answer && top.id) || top.params.is_some() {
+fn read_response<V>(top: Top<V>) -> Read<Envelope> {
+    if !top.answer || top.id == Id::None || top.params.is_some() {
         return fault(Flaw::Shape);
     }
     Ok(Envelope {
         message: Message::Response,
+        id: top.id,
         method: Method::Unknown,
         subject: Subject::Server,
         version: MetaVersion::Absent,
         has_capabilities: false,
+        traceparent: None,
     })
 }
 
 struct Top<V> {
     version: bool,
-    id: bool,
+    id: Id,
     method: Option<Method>,
     params: Option<Params<V>>,
     answer: bool,
@@ -168,16 +167,11 @@ struct Top<V> {
 
 fn read_top<'v, V: View<'v>>(root: &V) -> Read<Top<V>> {
     let mut seen = Seen::new(&TOP);
-    let mut top = Top { version: false, id: false, method: None, params: None, answer: false };
+    let mut top = Top { version: false, id: Id::None, method: None, params: None, answer: false };
     root.members(|name, value| {
         match seen.enter(name)? {
             "jsonrpc" => top.version = value.kind() == Kind::String && value.text()?.as_str() == "2.0",
-            "id" => {
-                if !matches!(value.kind(), Kind::String | Kind::Integer) {
-                    return fault(Flaw::Id);
-                }
-                top.id = true;
-            }
+            "id" => top.id = read_id(&value)?,
             "method" => top.method = Some(Method::parse(string(&value)?.as_str())),
             "params" => top.params = Some(read_params(&value)?),
             "result" | "error" => {
@@ -192,6 +186,21 @@ fn read_top<'v, V: View<'v>>(root: &V) -> Read<Top<V>> {
         Ok(())
     })?;
     Ok(top)
+}
+
+/// An id may have any length and hold half a surrogate pair; it decides nothing, and the upstream gets it as
+/// it is.
+fn read_id<'v, V: View<'v>>(value: &V) -> Read<Id> {
+    if let Some(integer) = value.integer() {
+        return Ok(match integer {
+            Integer::Short(number) => Id::Number(number),
+            Integer::Long(start, end) => Id::Digits(Text::InBody { start, end }),
+        });
+    }
+    if value.kind() != Kind::String {
+        return fault(Flaw::Id);
+    }
+    Ok(Id::Text(value.text().map_or_else(|Unreadable| Text::Copied("\u{fffd}".into()), place)))
 }
 
 struct Params<V> {
@@ -299,35 +308,7 @@ fn read_subscription<'v, V: View<'v>>(value: &V) -> Read<Subject> {
     Ok(Subject::Subscription { resources: resources.into_boxed_slice(), tasks })
 }
 
-fn read_meta<'v, V: View<'v>>(value: &V) -> Read<(MetaVersion, bool)> {
-    if value.kind() != Kind::Object {
-        return fault(Flaw::Type);
-    }
-    let (mut version, mut capabilities) = (MetaVersion::Absent, false);
-    let mut seen = Seen::new(&META);
-    value.members(|name, value| {
-        match seen.enter(name)? {
-            META_VERSION => {
-                let text = string(&value)?;
-                version = match ProtocolVersion::parse(text.as_str()) {
-                    Some(known) => MetaVersion::Known(known),
-                    None => MetaVersion::Unknown(keep(text, bounds::NAME_BYTES)?),
-                };
-            }
-            META_CAPABILITIES => {
-                if value.kind() != Kind::Object {
-                    return fault(Flaw::Type);
-                }
-                capabilities = true;
-            }
-            _ => {}
-        }
-        Ok(())
-    })?;
-    Ok((version, capabilities))
-}
-
-fn string<'v, V: View<'v>>(value: &V) -> Read<Found<'v>> {
+pub(super) fn string<'v, V: View<'v>>(value: &V) -> Read<Found<'v>> {
     if value.kind() != Kind::String {
         return fault(Flaw::Type);
     }
@@ -339,30 +320,34 @@ fn named<'v, V: View<'v>>(value: Option<&V>, most: usize) -> Read<Text> {
     keep(string(value)?, most)
 }
 
-fn keep(text: Found<'_>, most: usize) -> Read<Text> {
+pub(super) fn keep(text: Found<'_>, most: usize) -> Read<Text> {
     if text.as_str().len() > most {
         return fault(Flaw::TooLong);
     }
-    Ok(match text {
+    Ok(place(text))
+}
+
+fn place(text: Found<'_>) -> Text {
+    match text {
         Found::At(start, text) => Text::InBody { start, end: start + text.len() },
         Found::Owned(text) => Text::Copied(text),
-    })
+    }
 }
 
 /// Which protected members of one object have been met.
-struct Seen {
+pub(super) struct Seen {
     protected: &'static [&'static str],
     met: u16,
 }
 
 impl Seen {
-    fn new(protected: &'static [&'static str]) -> Self {
+    pub(super) fn new(protected: &'static [&'static str]) -> Self {
         Self { protected, met: 0 }
     }
 
     /// The protected name that `name` is, or `""` for one that does not matter.
     #[inline]
-    fn enter(&mut self, name: &str) -> Read<&'static str> {
+    pub(super) fn enter(&mut self, name: &str) -> Read<&'static str> {
         for (index, protected) in self.protected.iter().enumerate() {
             if *protected == name {
                 let bit = 1 << index;

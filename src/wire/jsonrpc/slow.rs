@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
 use super::read::{Fault, Flaw, read};
-use super::view::{Found, Kind, Unreadable, View};
+use super::view::{Found, Integer, Kind, Unreadable, View};
 use crate::base::bounds;
 
 /// Reads one message, slowly.
@@ -137,6 +137,21 @@ impl<'v> View<'v> for RawView<'v> {
             return Ok(Found::At(start, inner));
         }
         serde_json::from_str::<Box<str>>(self.raw).map(Found::Owned).map_err(|_| Unreadable)
+    }
+
+    fn integer(&self) -> Option<Integer> {
+        if self.kind() != Kind::Integer {
+            return None;
+        }
+        let short = self.raw.parse::<i128>().ok();
+        let short = short.filter(|number| (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(number));
+        Some(short.map_or_else(
+            || {
+                let start = self.raw.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
+                Integer::Long(start, start + self.raw.len())
+            },
+            Integer::Short,
+        ))
     }
 
     fn members<E: From<Unreadable>>(

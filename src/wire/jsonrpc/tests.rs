@@ -38,7 +38,13 @@ fn plain(read: &Result<Envelope, Fault>, body: &[u8]) -> String {
                 MetaVersion::Unknown(t) => format!("unknown {}", t.in_body(body)),
                 other => format!("{other:?}"),
             };
-            format!("{:?} {:?} {subject} {version} {}", e.message, e.method, e.has_capabilities)
+            let mut id = crate::base::text::Text::<30>::EMPTY;
+            e.id.note(body, &mut id);
+            let trace = e.traceparent;
+            format!(
+                "{:?} {id:?} {:?} {subject} {version} {} {trace:?}",
+                e.message, e.method, e.has_capabilities
+            )
         }
     }
 }
@@ -226,6 +232,67 @@ fn ids_are_found_as_they_were_written() {
 }
 
 #[test]
+fn ids_are_noted_as_json() {
+    let noted = |id: &str| {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+        let mut noted = crate::base::text::Text::<30>::EMPTY;
+        read(body.as_bytes()).unwrap().id.note(body.as_bytes(), &mut noted);
+        String::from_utf8(noted.bytes().to_vec()).unwrap()
+    };
+    for id in [
+        "0",
+        "-5",
+        "9223372036854775808",
+        "18446744073709551615",
+        "-9223372036854775808",
+        "18446744073709551616",
+        "-123456789012345678901234567890123456789012345678901234567890",
+        "\"\"",
+        "\"a-1\"",
+        "\"\u{e9} \u{1f600}\"",
+        r#""\"""#,
+        r#""\\""#,
+        r#""\\\\""#,
+    ] {
+        assert_eq!(noted(id), id);
+    }
+    assert_eq!(noted("-0"), "0");
+    assert_eq!(noted(r#""\u0041""#), "\"A\"");
+    assert_eq!(noted(r#""\ud800""#), "\"\u{fffd}\"");
+    let body = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    let mut text = crate::base::text::Text::<30>::of(b"before");
+    read(body).unwrap().id.note(body, &mut text);
+    assert!(text.is_empty());
+}
+
+#[test]
+fn a_trace_is_found_and_one_that_is_none_refuses_nothing() {
+    const TRACE: &str = r#""traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01""#;
+    let told = |members: &str| {
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"_meta":{{{members}}}}}}}"#);
+        read(body.as_bytes()).unwrap().traceparent.map(|told| told.write())
+    };
+    let read = told(TRACE).unwrap();
+    assert!(TRACE.contains(std::str::from_utf8(&read).unwrap()));
+    let escaped = TRACE.replace("00-4", "0\\u0030-4");
+    assert_eq!(told(&format!("{escaped},\"tracestate\":\"a=b\",\"baggage\":7")), Some(read));
+    for members in [
+        "",
+        r#""traceparent":7"#,
+        r#""traceparent":null"#,
+        r#""traceparent":"""#,
+        r#""traceparent":"\ud800""#,
+        &format!("{TRACE},{TRACE}"),
+        &format!("{TRACE},{TRACE},{TRACE}"),
+        &TRACE.replace("traceparent", "Traceparent"),
+        &TRACE.replace("4bf9", "4BF9"),
+    ] {
+        assert_eq!(told(members), None, "{members}");
+    }
+}
+
+#[test]
 fn the_readers_agree_on_the_corpus() {
     use super::corpus::{Expected, bodies};
     let mut seen = std::collections::BTreeSet::new();
@@ -253,7 +320,8 @@ proptest! {
         "jsonrpc", "id", "method", "params", "result", "error", "Method", "x", "params\u{0}", "\\u0069d"]),
         select(vec![r#""2.0""#, "1", "1.5", "-0", "null", r#""tools/call""#, r#""ping""#, "[]", "{}", "1e400",
             "18446744073709551616", r#"{"name":"a"}"#, r#"{"name":"a","name":"b"}"#, r#"{"Name":"a"}"#,
-            r#"{"name":"\ud800"}"#, r#"{"arguments":{"s":"\udc00"},"name":"a"}"#, r#"{"uri":"u","_meta":{"a":1}}"#])), 0..7)) {
+            r#"{"name":"\ud800"}"#, r#"{"arguments":{"s":"\udc00"},"name":"a"}"#, r#"{"uri":"u","_meta":{"a":1}}"#,
+            r#"{"name":"a","_meta":{"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}"#])), 0..7)) {
         let members: Vec<String> = members.iter().map(|(n, v)| format!("\"{}\":{v}", n.replace('\0', "\\u0000"))).collect();
         let _ = read(format!("{{{}}}", members.join(",")).as_bytes());
     }

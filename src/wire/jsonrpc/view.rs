@@ -32,11 +32,22 @@ pub trait View<'v>: Sized {
     fn kind(&self) -> Kind;
     /// The text of a string, unescaped.
     fn text(&self) -> Result<Found<'v>, Unreadable>;
+    /// The number of an integer; `None` for other kinds.
+    fn integer(&self) -> Option<Integer>;
     /// Calls `each` for every member of an object, in order, duplicates included; nothing for
     /// other kinds.
     fn members<E: From<Unreadable>>(&self, each: impl FnMut(&str, Self) -> Result<(), E>) -> Result<(), E>;
     /// Calls `each` for every element of an array; nothing for other kinds.
     fn items<E: From<Unreadable>>(&self, each: impl FnMut(Self) -> Result<(), E>) -> Result<(), E>;
+}
+
+/// An integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Integer {
+    /// One of 64 bits, with or without a sign; negative zero is 0.
+    Short(i128),
+    /// Any other, by where its digits stand in the body: from the first byte to one past the last.
+    Long(usize, usize),
 }
 
 /// An unescaped text and where it came from.
