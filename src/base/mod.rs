@@ -14,6 +14,7 @@ pub mod lease;
 pub mod limit;
 pub mod moment;
 pub mod network;
+pub mod random;
 pub mod redis;
 pub mod sealing;
 pub mod secret;

@@ -16,6 +16,7 @@ pub mod known;
 pub mod lines;
 pub mod mcp;
 pub mod pointer;
+pub mod protobuf;
 pub mod proxy;
 pub mod secrets;
 pub mod sse;
