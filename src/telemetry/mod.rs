@@ -14,6 +14,8 @@ pub mod labels;
 pub mod log;
 pub mod metrics;
 pub mod names;
+pub mod otlp;
+pub mod trace;
 
 pub use cells::{Cells, PolicyCells, ServerCells};
 pub use histogram::StageCells;
