@@ -50,7 +50,7 @@ fn refusal(c: &mut Criterion) {
     let row = Denial::ScopeMissing.row();
     let mut group = c.benchmark_group("refusal");
     group.bench_function("whole answer", |b| {
-        b.iter(|| turn_away::<_, Pieces>(&worker, black_box(Unread::Head(HeadFault::TooLarge))));
+        b.iter(|| turn_away::<_, Pieces>(&worker, FROM, black_box(Unread::Head(HeadFault::TooLarge))));
     });
     group.bench_function("body", |b| {
         b.iter(|| {

@@ -31,6 +31,7 @@ use tollgate::policy::Policy;
 use tollgate::policy::keys::Change;
 use tollgate::state::{Ceilings, Limiter, Load, Sealer};
 use tollgate::telemetry::Metrics;
+use tollgate::telemetry::books::Books;
 use tollgate::wire::head::Reply;
 
 pub use exchange::exchange;

@@ -24,6 +24,7 @@ use crate::registry::Fault;
 use crate::state::Limiter;
 use crate::state::limiter::Sharing;
 use crate::telemetry::Metrics;
+use crate::telemetry::books::Books;
 use crate::upstream::{Trust, TrustFault};
 
 /// Why a gateway did not start.
@@ -123,10 +124,12 @@ impl Gateway {
             .next()
             .map(|listener| start_admin(listener, shown, admin_stopped))
             .transpose()?;
+        let books = (0..workers).map(Books::none);
         let workers = listeners
             .into_iter()
+            .zip(books)
             .enumerate()
-            .map(|(number, listener)| workers::start(number, listener, params.clone()));
+            .map(|(number, (listener, books))| workers::start(number, listener, books, params.clone()));
         let workers = workers.collect::<Result<Vec<_>, _>>()?;
         ready.store(true, Ordering::Relaxed);
         Ok(Self {

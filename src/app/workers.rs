@@ -29,6 +29,7 @@ use crate::policy::Entrance;
 use crate::registry::Used;
 use crate::state::limiter::SHARDS;
 use crate::state::{Ceilings, Limiter, Load, SnapshotCell};
+use crate::telemetry::books::Books;
 use crate::telemetry::{Metrics, Shut};
 use crate::upstream::{Trust, Upstream, UpstreamParams};
 
@@ -63,6 +64,7 @@ pub(super) struct WorkerParams<Q> {
 pub(super) fn start<Q>(
     number: usize,
     listener: TcpListener,
+    books: Books,
     params: WorkerParams<Q>,
 ) -> std::io::Result<JoinHandle<()>>
 where
@@ -74,13 +76,13 @@ where
             .enable_all()
             .build_local(tokio::runtime::LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(run(number, listener, params)),
+            Ok(runtime) => runtime.block_on(run(number, listener, books, params)),
             Err(error) => tracing::error!(%error, "worker has no runtime"),
         }
     })
 }
 
-async fn run<Q>(number: usize, listener: TcpListener, params: WorkerParams<Q>)
+async fn run<Q>(number: usize, listener: TcpListener, books: Books, params: WorkerParams<Q>)
 where
     Q: Fn(Vec<Used>) -> Result<(), usize> + 'static,
 {
@@ -88,7 +90,7 @@ where
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "worker cannot listen"),
     };
-    let worker = Rc::new(worker(number, &params));
+    let worker = Rc::new(worker(number, books, &params));
     let connections = Connections::new(params.share(params.bounds.connections));
     let serving = |room| Rc::new(Serving { worker: Rc::clone(&worker), room });
     let (roomy, full) = (serving(true), serving(false));
@@ -138,7 +140,7 @@ impl<Q> WorkerParams<Q> {
     }
 }
 
-fn worker<Q>(number: usize, params: &WorkerParams<Q>) -> Worker<Upstream> {
+fn worker<Q>(number: usize, books: Books, params: &WorkerParams<Q>) -> Worker<Upstream> {
     let bounds = &params.bounds;
     let upstream = Upstream::new(UpstreamParams {
         connect: bounds.connect,
@@ -171,6 +173,7 @@ fn worker<Q>(number: usize, params: &WorkerParams<Q>) -> Worker<Upstream> {
             metrics: Arc::clone(&params.metrics),
             limiter: Arc::clone(&params.limiter),
         },
+        books,
         upstream,
         params.snapshot.reader(),
     )
@@ -244,6 +247,7 @@ where
     Q: Fn(Vec<Used>) -> Result<(), usize>,
 {
     worker.upstream.sweep();
+    worker.books.tell_counted();
     gauges.tell(&worker.snapshot(), &worker.upstream);
     if worker.number == 0 {
         tend(&worker.limiter, &params.metrics);

@@ -109,12 +109,15 @@ pub(super) fn compile_cells(policy: &Policy, metrics: &Metrics) -> PolicyCells {
     let mut cells = PolicyCells::default();
     for server in policy.servers() {
         cells.servers.push(metrics.server(&server.name));
+        let names = [&server.name, &server.endpoint.name].map(|name| metrics.names.number(name));
+        cells.server_names.push(names.into());
     }
     for (number, rule) in (0_u32..).zip(policy.rules()) {
         let owner = policy.servers().iter().find(|server| server.owns(RuleId(number)));
         let server = owner.map_or("_none", |server| &server.name);
         let tool = if rule.kind == RuleKind::Tool { &rule.text } else { "_other" };
         cells.rules.push(metrics.requests(server, tool));
+        cells.rule_names.push(metrics.names.number(&format!("{}/{}", rule.kind.word(), rule.text)));
     }
     cells
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::histogram::StageCells;
 use super::labels::{Lent, Outcome};
+use super::names::NameId;
 use crate::base::{UnderWay, denial};
 
 /// Counters of one worker, on cache lines of their own.
@@ -97,4 +98,8 @@ pub struct PolicyCells {
     pub servers: Vec<ServerCells>,
     /// By the rule's number.
     pub rules: Vec<Arc<RequestCells>>,
+    /// Names of a server and of its endpoint, by the server's number.
+    pub server_names: Vec<(NameId, NameId)>,
+    /// By the rule's number.
+    pub rule_names: Vec<NameId>,
 }

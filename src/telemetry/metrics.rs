@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use super::cells::{Cells, DenialCells, RequestCells, ServerCells};
 use super::histogram::{Observed, StageCells};
 use super::labels::{Lent, Outcome, Protocol, Shut, Stage};
+use super::names::Names;
 use crate::base::{Denial, UnderWay, denial};
 
 /// How limits that replicas share are kept here.
@@ -91,6 +92,8 @@ pub struct Metrics {
     pub audit_records: AtomicU64,
     /// What the process has, and may have.
     pub process: ProcessCells,
+    /// Names of the configuration, by the numbers that events carry.
+    pub names: Arc<Names>,
 }
 
 /// What the process has, and may have.
@@ -154,6 +157,7 @@ impl Metrics {
             audit_dropped: AtomicU64::new(0),
             audit_records: AtomicU64::new(0),
             process: ProcessCells::default(),
+            names: Arc::default(),
         }
     }
 

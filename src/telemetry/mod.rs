@@ -3,8 +3,8 @@
 //! Labels come from the configuration and from closed lists, never from a client. Recording
 //! costs one add on a cell of the worker's own; nothing here may block.
 
-pub mod built;
 pub mod audit;
+pub mod built;
 pub mod books;
 pub mod cells;
 pub mod event;

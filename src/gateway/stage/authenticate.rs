@@ -27,7 +27,7 @@ impl<'s> Caller<'s> {
         self.vetted.server()
     }
 
-    pub(super) fn verified(&self) -> &Verified {
+    pub(in crate::gateway) fn verified(&self) -> &Verified {
         &self.verified
     }
 

@@ -37,9 +37,9 @@ pub(in crate::gateway) fn authorise(
     let mut ask = |wanted| {
         let decision = ask(caller, wanted);
         applied = decision.rule.or(applied);
-        if let (Some(rule), Wanted::Tool(_)) = (decision.rule, wanted) {
-            tool = Some(rule);
+        if let Some(rule) = decision.rule {
             ruled(rule);
+            tool = tool.or(matches!(wanted, Wanted::Tool(_)).then_some(rule));
         }
         decision.outcome.map_err(|denial| refusal(caller, denial, decision.rule))
     };

@@ -10,7 +10,8 @@ use crate::gateway::refusal::{Detail, Refusal};
 use crate::gateway::worker::Worker;
 use crate::policy::Server;
 use crate::wire::fields::{Field, Fields, Twice, text};
-use crate::wire::jsonrpc::{self, Envelope, Subject};
+use crate::telemetry::event::Event;
+use crate::wire::jsonrpc::{self, Envelope, MetaVersion, Subject};
 use crate::wire::mcp::era::{HeaderVersion, judge};
 use crate::wire::mcp::{Era, EraFault, ProtocolVersion, mirror};
 
@@ -18,6 +19,8 @@ use crate::wire::mcp::{Era, EraFault, ProtocolVersion, mirror};
 pub(in crate::gateway) struct Message {
     envelope: Envelope,
     era: Era,
+    /// As the header tells it, or the body.
+    version: Option<ProtocolVersion>,
 }
 
 impl Message {
@@ -34,7 +37,7 @@ impl Message {
         let envelope = &self.envelope;
         (event.method, event.era) = (envelope.method, Some(self.era));
         event.version = self.version;
-        envelope.id.write(body, &mut event.id);
+        envelope.id.note(body, &mut event.id);
         if let Subject::Tool(text) | Subject::Prompt(text) | Subject::Resource(text) = &envelope.subject {
             event.target.set(text.in_body(body).as_bytes());
         }
@@ -50,10 +53,16 @@ pub(in crate::gateway) async fn read<X>(
 ) -> Result<Message, Refusal> {
     let envelope = worker.read_envelope(body).await;
     let envelope = envelope.map_err(|fault| Refusal::hinted(fault.0.denial(), fault.0.hint()))?;
-    let era = judge(header_version(fields)?, &envelope)
+    let told = header_version(fields)?;
+    let era = judge(told, &envelope)
         .map_err(|fault| era_refusal(worker, server, fault, &envelope, fields.protocol_version))?;
     check_mirror(fields, &envelope, era, body)?;
-    Ok(Message { envelope, era })
+    let version = match (told, &envelope.version) {
+        (HeaderVersion::Known(version), _) => Some(version),
+        (_, MetaVersion::Known(version)) => Some(*version),
+        _ => None,
+    };
+    Ok(Message { envelope, era, version })
 }
 
 /// `MCP-Protocol-Version`; twice is a disagreement with itself.
