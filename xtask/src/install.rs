@@ -118,14 +118,12 @@ pub(crate) fn promtool() -> Done {
     if works(&tool, &["--version"]) {
         return Ok(());
     }
+    // What is here does not work, or is what an attempt left that was broken off.
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(|fault| format!("{}: {fault}", folder.display()))?;
-    let link = |to: &str| {
-        // What was here before does not work.
-        let _ = std::fs::remove_file(&tool);
-        std::os::unix::fs::symlink(to, &tool).map_err(|fault| format!("{}: {fault}", tool.display()))
-    };
     if let Some(own) = found("promtool") {
-        return link(&own);
+        return std::os::unix::fs::symlink(own, &tool)
+            .map_err(|fault| format!("{}: {fault}", tool.display()));
     }
     if !works("apt-get", &["--version"]) {
         return Err(

@@ -159,6 +159,7 @@ fn closed(page: &Page) {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the record of the full run")]
 pub(super) fn made_up() {
     let world = World::new("", "");
     // A line for every refusal of a million would be kept by this test.
@@ -194,5 +195,11 @@ pub(super) fn made_up() {
         let series = page.series.iter().filter(|series| counted.contains(&series.name.as_str()));
         series.map(|series| whole(series.value)).sum::<u64>()
     };
+    println!(
+        "measured: {} requests that make names up: {} series before them, {} after",
+        strength(2_800, 1_000_000),
+        before.series.len(),
+        after.series.len()
+    );
     assert!(count(&after) - count(&before) >= strength(2_800, 1_000_000) as u64, "all were counted");
 }

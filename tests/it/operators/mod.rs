@@ -14,7 +14,7 @@ use tollgate::telemetry::{Lent, Outcome, Stage};
 
 use crate::metrics::{Page, until};
 use crate::registry::{Fleet, Server};
-use crate::world::{Connection, Gateway, World};
+use crate::world::{Connection, World};
 
 /// Labels that Prometheus adds to what it scrapes.
 const OF_TARGETS: [&str; 2] = ["job", "instance"];
@@ -241,11 +241,18 @@ fn promtool(arguments: &[&str], input: &str) {
 fn promtool_reads_the_page() {
     promtool(&["check", "metrics"], &busy().text);
     let world = World::new("", "");
-    let gateway: Gateway = world.serve();
-    promtool(
-        &["check", "metrics"],
-        Connection::open(gateway.admin).request("GET", "/metrics", &[], "").text(),
-    );
+    let gateway = world.serve();
+    promtool(&["check", "metrics"], crate::admin::get(&gateway, "/metrics").text());
+    // The other format it reads only where every series says when it was.
+    let headers = [("Accept", "application/openmetrics-text".to_owned())];
+    let page = Connection::open(gateway.admin).request("GET", "/metrics", &headers, "");
+    let timed =
+        |line: &str| if line.starts_with('#') { format!("{line}\n") } else { format!("{line} 1800000000\n") };
+    let timed: String = page.text().lines().map(timed).collect();
+    let (file, blocks) = (world.folder.path().join("page"), world.folder.path().join("blocks"));
+    std::fs::write(&file, timed).unwrap();
+    let [file, blocks] = [&file, &blocks].map(|path| path.to_str().unwrap());
+    promtool(&["tsdb", "create-blocks-from", "openmetrics", file, blocks], "");
 }
 
 #[test]
