@@ -35,8 +35,14 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Refusals that no request in memory can meet: nothing says them yet, Redis has to be away for it,
 /// another request under way, or an address has to have failed more often than any that is measured.
-const NOT_IN_MEMORY: [&str; 6] =
-    ["audit_unavailable", "draining", "limits_unavailable", "stale_registry", "concurrency_limited", "address_limited"];
+const NOT_IN_MEMORY: [&str; 6] = [
+    "audit_unavailable",
+    "draining",
+    "limits_unavailable",
+    "stale_registry",
+    "concurrency_limited",
+    "address_limited",
+];
 
 fn main() {
     let world = World::new();

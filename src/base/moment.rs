@@ -51,7 +51,6 @@ impl Calendar {
     }
 }
 
-
 #[expect(clippy::disallowed_methods, reason = "to tell the time of a moment is to read both clocks")]
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()

@@ -19,8 +19,8 @@ use crate::state::Snapshot;
 use crate::state::limiter::Places;
 use crate::telemetry::books::Books;
 use crate::telemetry::cells::{DenialCells, RequestCells, UnderWayCells};
-use crate::telemetry::histogram::StageCells;
 use crate::telemetry::event::{Event, Inputs, Part, Written};
+use crate::telemetry::histogram::StageCells;
 use crate::telemetry::{Metrics, Outcome};
 
 /// One request's books.

@@ -4,8 +4,8 @@
 //! costs one add on a cell of the worker's own; nothing here may block.
 
 pub mod audit;
-pub mod built;
 pub mod books;
+pub mod built;
 pub mod cells;
 pub mod event;
 pub mod exposition;

@@ -359,8 +359,9 @@ mod tests {
             cost,
             when_gone: WhenGone::default(),
         };
-        let which =
-            |number, cost| limiter.take_at(&asked(number, cost), NOW).map(drop).map_err(|exceeded| exceeded.which);
+        let which = |number, cost| {
+            limiter.take_at(&asked(number, cost), NOW).map(drop).map_err(|exceeded| exceeded.which)
+        };
         assert_eq!([which(1, 1), which(1, 1), which(1, 1)], [Ok(()), Ok(()), Err(Which::KeyAndTool)]);
         // The refused one took nothing of the tool: another key has the last token.
         assert_eq!([which(2, 2), which(2, 1), which(2, 1)], [Err(Which::Tool), Ok(()), Err(Which::Tool)]);
@@ -400,7 +401,8 @@ mod tests {
             cost: 1,
             when_gone: WhenGone::default(),
         };
-        let took = |asked: &Asked<'_>| limiter.take_at(asked, NOW).map(drop).map_err(|exceeded| exceeded.which);
+        let took =
+            |asked: &Asked<'_>| limiter.take_at(asked, NOW).map(drop).map_err(|exceeded| exceeded.which);
         let refused = (0..20_000).find(|number| took(&asked(*number, Some(&filler), None, None)).is_err());
         let without = refused.unwrap();
         let (full, len) = (limiter.full(), limiter.len());

@@ -117,7 +117,10 @@ mod tests {
         let (told, mut summaries) = tells(1, Denial::InvalidKey, 1_050);
         summaries.sort_by_key(|(denial, _)| denial.map(Denial::index));
         let three = |denial| (Some(denial), 3);
-        assert_eq!((told, summaries), (true, vec![three(Denial::MissingKey), three(Denial::InvalidKey), three(Denial::InvalidKey)]));
+        assert_eq!(
+            (told, summaries),
+            (true, vec![three(Denial::MissingKey), three(Denial::InvalidKey), three(Denial::InvalidKey)])
+        );
     }
 
     #[test]

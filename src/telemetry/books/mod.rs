@@ -286,7 +286,10 @@ mod tests {
         let mut told = Vec::new();
         reader.take(100, |event| told.push((event.part, event.count)));
         // A second may have ended in between.
-        assert!(told.len() <= 5 && told.iter().filter(|(part, _)| *part == Part::Whole).count() >= 2, "{told:?}");
+        assert!(
+            told.len() <= 5 && told.iter().filter(|(part, _)| *part == Part::Whole).count() >= 2,
+            "{told:?}"
+        );
         std::thread::sleep(std::time::Duration::from_millis(1_100));
         books.tell_counted();
         reader.take(100, |event| told.push((event.part, event.count)));

@@ -99,6 +99,41 @@ fn every_server_has_its_times_from_the_beginning() {
 }
 
 #[test]
+fn every_request_is_timed_once_in_each_stage_that_it_had() {
+    let world = World::new("", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let gateway = world.serve();
+    let mut connection = gateway.connect();
+    for _ in 0..10 {
+        assert_eq!(connection.call(&key, "crm.read_x").status, 200);
+    }
+    assert_eq!(connection.call(&key, "crm.read_late").status, 200);
+    assert_eq!(connection.call(&key, "crm.unheard_of").status, 403);
+    let mut stream = gateway.connect();
+    stream.send_call(&key, "crm.read_event");
+    assert_eq!(stream.head().status, 200);
+    let of = |page: &Page, name: &str, stage: &str| {
+        page.value(&format!("tollgate_request_seconds_{name}"), &[("server", "crm"), ("stage", stage)])
+            .unwrap()
+    };
+    let count = |page: &Page, stage: &str| page::whole(of(page, "count", stage));
+    let page = Page::of(&gateway);
+    assert_eq!(
+        ["whole", "gateway", "upstream"].map(|stage| count(&page, stage)),
+        [12, 12, 11],
+        "the stream goes on"
+    );
+    drop(stream);
+    let page = until(&gateway, "the stream told", |page| count(page, "whole") == 13);
+    assert_eq!(["whole", "gateway", "upstream"].map(|stage| count(&page, stage)), [13, 13, 12]);
+    let [whole, own, upstream] = ["whole", "gateway", "upstream"].map(|stage| of(&page, "sum", stage));
+    assert!(
+        upstream >= 1.0 && own < 0.5 && (whole - own - upstream).abs() < 1e-6,
+        "{whole} {own} {upstream}"
+    );
+}
+
+#[test]
 fn what_clients_make_up_is_on_no_page_and_makes_no_series() {
     bounded::made_up();
 }
