@@ -1,7 +1,7 @@
 //! Floor 2: what operators see: metric cells, their exposition, the log.
 //!
 //! Labels come from the configuration and from closed lists, never from a client. Recording
-//! costs one add on a cell of the worker's own; nothing here may block.
+//! costs one add on a cell of the worker's own; nothing that a worker calls may block.
 
 pub mod audit;
 pub mod books;

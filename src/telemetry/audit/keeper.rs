@@ -1,0 +1,201 @@
+//! The thread that compresses finished files and deletes those that go, slowly: neither the writer nor a worker
+//! waits for it.
+//!
+//! A compressed file is written aside, synced, and put in place by its name before the plain one goes: a crash
+//! leaves one of the two whole, or both.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::folder::{COMPRESSED, LogFile, PLAIN, UNFINISHED, create};
+
+/// Jobs that may wait. What finds no room is found again when the next file is finished.
+const JOBS: usize = 64;
+/// What is compressed in one go, and the pause behind it: some 12 MiB a second at most, 10 % of a core.
+const CHUNK: usize = 128 * 1024;
+const PAUSE: Duration = Duration::from_millis(10);
+/// JSON lines become an eighth; higher levels take several times as long for little more.
+const LEVEL: i32 = 3;
+/// Beneath everything that serves requests.
+const NICE: i32 = 10;
+
+/// What is to be done to a finished file.
+#[derive(Debug)]
+pub(super) enum Job {
+    Compress(LogFile),
+    Delete(LogFile),
+}
+
+/// The thread; it ends after what it is at when this is dropped.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    jobs: Option<SyncSender<Job>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    pub(super) fn start() -> io::Result<Self> {
+        let (jobs, taken) = sync_channel(JOBS);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread =
+            std::thread::Builder::new().name("audit-files".into()).spawn(move || keep(&taken, &stopped))?;
+        Ok(Self { jobs: Some(jobs), stop, thread: Some(thread) })
+    }
+
+    pub(super) fn give(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.try_send(job);
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep(jobs: &Receiver<Job>, stop: &AtomicBool) {
+    let _ = rustix::process::setpriority_process(None, NICE);
+    for job in jobs {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let (what, file, done) = match job {
+            Job::Compress(file) => ("compressed", file.clone(), compress(&file, stop)),
+            Job::Delete(file) => ("deleted", file.clone(), delete(&file)),
+        };
+        match done {
+            Ok(()) => tracing::debug!(file = %file.path.display(), what, "audit file"),
+            Err(error) => {
+                tracing::warn!(file = %file.path.display(), %error, what, "audit file could not be");
+            }
+        }
+    }
+}
+
+fn delete(file: &LogFile) -> io::Result<()> {
+    // It may have been compressed since.
+    let stem = stem(&file.path);
+    let mut found = Err(io::ErrorKind::NotFound.into());
+    for form in [PLAIN, COMPRESSED] {
+        found = std::fs::remove_file(format!("{stem}{form}")).or(found);
+    }
+    found
+}
+
+fn stem(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let path = path.strip_suffix(COMPRESSED).unwrap_or(&path);
+    path.strip_suffix(PLAIN).unwrap_or(path).to_owned()
+}
+
+fn compress(file: &LogFile, stop: &AtomicBool) -> io::Result<()> {
+    let stem = stem(&file.path);
+    let (aside, place) = (format!("{stem}{UNFINISHED}"), format!("{stem}{COMPRESSED}"));
+    if !Path::new(&place).exists() {
+        let _ = std::fs::remove_file(&aside);
+        if !written(file, Path::new(&aside), stop)? {
+            return std::fs::remove_file(&aside);
+        }
+        std::fs::rename(&aside, &place)?;
+        sync_folder(Path::new(&place))?;
+    }
+    std::fs::remove_file(&file.path)
+}
+
+/// Writes a file compressed; whether it came to the end.
+fn written(file: &LogFile, aside: &Path, stop: &AtomicBool) -> io::Result<bool> {
+    let source = File::open(&file.path)?;
+    let modified = source.metadata()?.modified()?;
+    let mut reader = BufReader::new(source);
+    let mut encoder = zstd::stream::write::Encoder::new(create(aside)?, LEVEL)?;
+    encoder.include_checksum(true)?;
+    let mut chunk = Vec::with_capacity(CHUNK);
+    loop {
+        chunk.clear();
+        if reader.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)? == 0 {
+            break;
+        }
+        encoder.write_all(&chunk)?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        std::thread::park_timeout(PAUSE);
+    }
+    let done = encoder.finish()?;
+    // How long it is kept counts from its last record.
+    done.set_modified(modified)?;
+    done.sync_all()?;
+    Ok(true)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Job, Keeper, compress};
+    use crate::telemetry::audit::folder::{LogFile, list, name_of};
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    fn file(folder: &std::path::Path, content: &[u8]) -> LogFile {
+        let path = folder.join(name_of("gw", 1));
+        std::fs::write(&path, content).unwrap();
+        LogFile::at(&path).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_compressed_in_one_step_or_not_at_all() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let content = b"{\"time\":\"2026\"}\n".repeat(20_000);
+        let plain = file(folder.path(), &content);
+        let old = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        std::fs::File::options().write(true).open(&plain.path).unwrap().set_modified(old).unwrap();
+        // Told to stop in the middle of it.
+        compress(&plain, &AtomicBool::new(true)).unwrap();
+        assert_eq!(list(folder.path()).unwrap(), std::slice::from_ref(&plain));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // What a crash left of the last try.
+        std::fs::write(folder.path().join("gw-00000000000000000001.jsonl.zst.new"), "half").unwrap();
+        compress(&plain, &AtomicBool::new(false)).unwrap();
+        let [done] = &list(folder.path()).unwrap()[..] else { panic!() };
+        assert!(done.is_compressed && std::fs::read_dir(folder.path()).unwrap().count() == 1);
+        assert_eq!(zstd::decode_all(std::fs::File::open(&done.path).unwrap()).unwrap(), content);
+        assert_eq!(done.path.metadata().unwrap().modified().unwrap(), old);
+        // A crash after it was put in place and before the plain one went.
+        let plain = file(folder.path(), &content);
+        assert_eq!(list(folder.path()).unwrap(), std::slice::from_ref(&plain));
+        compress(&plain, &AtomicBool::new(false)).unwrap();
+        assert!(list(folder.path()).unwrap()[0].is_compressed);
+    }
+
+    #[test]
+    fn jobs_are_done_in_their_order() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let plain = file(folder.path(), b"x\n");
+        let keeper = Keeper::start().unwrap();
+        keeper.give(Job::Compress(plain.clone()));
+        keeper.give(Job::Delete(plain));
+        let begun = std::time::Instant::now();
+        while std::fs::read_dir(folder.path()).unwrap().count() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            std::thread::yield_now();
+        }
+    }
+}
