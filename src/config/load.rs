@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::fault::{Faults, unreadable};
 use super::overrides;
 use super::raw::Raw;
-use super::settings::{KeySettings, Settings};
+use super::settings::{AuditPlace, KeySettings, Settings};
 use super::shape;
 use crate::base::bounds;
 
@@ -33,6 +33,12 @@ pub fn load_keys(file: &Path, environment: &Environment) -> Result<KeySettings, 
 pub fn load_admin(file: &Path, environment: &Environment) -> Result<SocketAddr, Faults> {
     let (raw, faults) = raw(&read(file)?, &file.display().to_string(), environment)?;
     check::check_admin(&raw, folder_of(file), faults)
+}
+
+/// Loads of a configuration file where its audit log is.
+pub fn load_audit(file: &Path, environment: &Environment) -> Result<AuditPlace, Faults> {
+    let (raw, faults) = raw(&read(file)?, &file.display().to_string(), environment)?;
+    check::check_audit(&raw, folder_of(file), faults)
 }
 
 /// Loads a configuration from its text; `name` stands for the file in faults, `folder` is

@@ -17,12 +17,14 @@ mod shape;
 mod tls;
 pub mod units;
 
+pub use check::public_beside;
 pub use document::{json_schema, toml_document};
 pub use environment::Environment;
 pub use fault::{Fault, Faults};
-pub use load::{load, load_admin, load_keys, load_text};
+pub use load::{load, load_admin, load_audit, load_keys, load_text};
 pub use settings::{
-    Bounds, Costly, KeySettings, LimitSettings, ListenSettings, LogFormat, Per, PlanSettings, RedisSettings,
-    RegistrySettings, RuleSettings, ServerSettings, Settings, Store, Transport, UpstreamUrl,
+    AuditPlace, AuditSettings, Bounds, Costly, KeySettings, LimitSettings, ListenSettings, LogFormat, Per,
+    PlanSettings, RedisSettings, RegistrySettings, RuleSettings, ServerSettings, Settings, SinkKind, Store,
+    Transport, UpstreamUrl,
 };
 pub use tls::{CertificateChain, read_authorities, read_certificate};

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -15,6 +16,7 @@ use crate::base::lease::WhenGone;
 use crate::base::redis::RedisParams;
 use crate::base::secret::Secret;
 use crate::policy::{AddressSource, Concurrent, Scope};
+use crate::telemetry::audit::{FileParams, Signer};
 use crate::wire::inputs::InputRule;
 
 /// Everything.
@@ -26,6 +28,8 @@ pub struct Settings {
     pub keys: KeySettings,
     /// Address of the admin listener.
     pub admin: SocketAddr,
+    /// What is written down of requests.
+    pub audit: AuditSettings,
     /// What holds for limits that replicas share while Redis is out of reach.
     pub when_gone: WhenGone,
     /// Limits of time and size.
@@ -38,6 +42,64 @@ pub struct Settings {
     pub servers: Vec<ServerSettings>,
     /// Files that the configuration names and a reload reads again.
     pub files: Vec<PathBuf>,
+}
+
+/// The audit log.
+#[derive(Debug)]
+pub struct AuditSettings {
+    /// What it calls this gateway.
+    pub replica: String,
+    /// Its files, where any are kept.
+    pub files: Option<FileParams>,
+    /// Who signs it.
+    pub signer: Option<Arc<Signer>>,
+    /// Whether a request is refused that could not be written down.
+    pub refuse: bool,
+    /// Whether a record is safe before its request is forwarded.
+    pub sync: bool,
+    /// Records of each worker that may wait.
+    pub queue: usize,
+    /// Refusals of one address in a second that are told one by one.
+    pub refusals: u32,
+    /// How long a record may be unsafe.
+    pub fsync: Duration,
+    /// How often there is a checkpoint.
+    pub checkpoint: Duration,
+    /// Where records go besides.
+    pub sinks: Vec<SinkKind>,
+}
+
+impl AuditSettings {
+    /// Whether anything is written down.
+    pub fn is_kept(&self) -> bool {
+        self.files.is_some() || !self.sinks.is_empty()
+    }
+}
+
+/// Where records go beside the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinkKind {
+    /// Standard output.
+    Stdout,
+}
+
+impl SinkKind {
+    /// What is accepted.
+    pub const ACCEPTED: &str = "\"stdout\"";
+
+    /// A sink by its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        (name == "stdout").then_some(Self::Stdout)
+    }
+}
+
+/// Where the audit log is, for who reads it.
+#[derive(Debug, Clone, Default)]
+pub struct AuditPlace {
+    /// The folder, where there is one.
+    pub folder: Option<PathBuf>,
+    /// Where the public half of its key should lie.
+    pub public_key: Option<PathBuf>,
 }
 
 /// What administering keys needs of the configuration, and nothing that serving needs: the

@@ -67,7 +67,9 @@ impl Reload {
     fn apply(&mut self, settings: Settings) {
         let plaintext = matches!(settings.listen.transport, Transport::Plaintext);
         if fixed(&settings, plaintext) != self.fixed {
-            tracing::warn!("addresses, workers, bounds, log and registry change with a restart only");
+            tracing::warn!(
+                "addresses, workers, bounds, log, audit log and registry change with a restart only"
+            );
         }
         self.remember(&settings);
         let policy = compile(&settings);
@@ -115,7 +117,7 @@ fn fixed(settings: &Settings, plaintext: bool) -> String {
     let registry = &settings.keys.registry;
     let peppers: Vec<_> = registry.peppers.iter().map(|(id, _)| id).collect();
     format!(
-        "{:?} {plaintext} {} {:?} {:?} {:?} {peppers:?} {:?} {} {:?}",
+        "{:?} {plaintext} {} {:?} {:?} {:?} {peppers:?} {:?} {} {:?} {:?}",
         listen.address,
         listen.workers,
         settings.admin,
@@ -124,5 +126,6 @@ fn fixed(settings: &Settings, plaintext: bool) -> String {
         settings.bounds,
         settings.log_level,
         settings.log_format,
+        settings.audit,
     )
 }

@@ -57,7 +57,7 @@ impl Check<'_> {
         self.duration(path, text, Duration::from_millis(10), Duration::from_secs(86_400))
     }
 
-    fn size(&mut self, path: &str, text: &str, range: RangeInclusive<usize>) -> usize {
+    pub(super) fn size(&mut self, path: &str, text: &str, range: RangeInclusive<usize>) -> usize {
         match units::size(text).and_then(|bytes| usize::try_from(bytes).ok()) {
             Some(bytes) if range.contains(&bytes) => bytes,
             _ => {
@@ -87,7 +87,7 @@ impl Check<'_> {
     }
 }
 
-fn in_units(bytes: usize) -> String {
+pub(super) fn in_units(bytes: usize) -> String {
     match bytes {
         GIB.. => format!("{}GiB", bytes / GIB),
         0x10_0000.. => format!("{}MiB", bytes / KIB / KIB),

@@ -3,6 +3,7 @@
 //! A check goes on after a fault with whatever stands in for the faulty value; settings are
 //! handed out only when no fault was noted by anyone.
 
+mod audit;
 mod bounds;
 mod inputs;
 mod limits;
@@ -12,6 +13,8 @@ mod registry;
 mod rules;
 mod servers;
 
+pub use audit::public_beside;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +22,7 @@ use std::time::Duration;
 
 use super::fault::Faults;
 use super::raw::{Keys, Plan, Raw, Registry, Server};
-use super::settings::{KeySettings, LogFormat, PlanSettings, Settings};
+use super::settings::{AuditPlace, KeySettings, LogFormat, PlanSettings, Settings};
 use super::{fault::member, units};
 use crate::policy::Scope;
 
@@ -36,11 +39,13 @@ pub(super) fn check(raw: Raw, folder: &Path, faults: Faults) -> Result<Settings,
     let servers = check.servers(&servers, keys.scopes.as_ref());
     check.costs(&keys.plans, &servers);
     check.shares(&keys, &servers);
+    let audit = check.audit(&raw.audit, &keys.registry.store);
     match listen {
         Some(listen) if check.faults.0.is_empty() => Ok(Settings {
             listen,
             keys,
             admin,
+            audit,
             when_gone,
             bounds,
             log_level,
@@ -68,6 +73,14 @@ pub(super) fn check_admin(raw: &Raw, folder: &Path, faults: Faults) -> Result<So
     check.faults.0.retain(|fault| ["admin", "TOLLGATE_"].iter().any(|part| fault.path.starts_with(part)));
     let admin = check.admin(&raw.admin.address);
     if check.faults.0.is_empty() { Ok(admin) } else { Err(check.faults) }
+}
+
+/// Checks where the audit log is.
+pub(super) fn check_audit(raw: &Raw, folder: &Path, faults: Faults) -> Result<AuditPlace, Faults> {
+    let mut check = Check { folder, faults, files: Vec::new() };
+    check.faults.0.retain(|fault| ["audit", "TOLLGATE_"].iter().any(|part| fault.path.starts_with(part)));
+    let place = check.audit_place(&raw.audit);
+    if check.faults.0.is_empty() { Ok(place) } else { Err(check.faults) }
 }
 
 struct Check<'a> {

@@ -203,7 +203,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// What the machine calls itself.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 

@@ -10,10 +10,12 @@ use serde::Deserialize;
 
 use super::defaults;
 
+mod audit;
 mod inputs;
 mod limits;
 mod registry;
 
+pub(super) use audit::Audit;
 pub(super) use inputs::RuleAudit;
 pub(super) use limits::{FailedKeys, Limits, Plan, PlanLimit, RuleLimit};
 pub(super) use registry::{Pepper, Registry};
@@ -28,6 +30,8 @@ pub(super) struct Raw {
     pub(super) registry: Registry,
     /// Health and metrics, on a listener of their own.
     pub(super) admin: Admin,
+    /// What is written down of every request, in a chain that shows what was changed.
+    pub(super) audit: Audit,
     /// Limits of time and size; each protects the other clients from one.
     pub(super) bounds: RawBounds,
     /// What is written to standard error.
