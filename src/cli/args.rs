@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::audit::AuditCommand;
 use crate::base::{KeyId, UnderWay};
 use crate::config::units;
 use crate::registry::{LimitChange, LimitName, MOST, OwnLimit};
@@ -54,6 +55,9 @@ pub enum Command {
     /// What replicas know of a registry in Redis, and what it has lost
     #[command(subcommand)]
     Registry(RegistryCommand),
+    /// Check the audit log, and read it
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Tell whether a key may do a thing, and which rule decides it
     Explain(ExplainArguments),
     /// Try every dependency and every upstream, and say what is wrong

@@ -5,6 +5,7 @@
 //! raw key once, when it is made.
 
 mod args;
+mod audit;
 mod check;
 mod doctor;
 mod explain;
@@ -71,6 +72,7 @@ pub fn run(command: Command, common: &Common, session: &mut Session<'_>) -> Resu
         Command::Schema { toml } => check::schema(toml, session),
         Command::Key(command) => key::run(command, common, session),
         Command::Registry(command) => registry::run(&command, common, session),
+        Command::Audit(command) => audit::run(command, common, session),
         Command::Explain(what) => explain::explain(&what, common, session),
         Command::Doctor => doctor::doctor(common, session),
         Command::Demo(_) | Command::Serve(_) => {

@@ -1,0 +1,157 @@
+//! `tollgate audit verify`: says whether a log is sound, and exactly what that means.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::super::output;
+use super::args::VerifyArguments;
+use super::place;
+use super::show::seen;
+use crate::cli::{CommandFault, Common, Session};
+use crate::telemetry::audit::verify::{self, ChainReport, Checked, Report, Source, VerifyOptions};
+use crate::telemetry::audit::{Hash, PublicKey};
+
+pub(super) fn verify(
+    what: &VerifyArguments,
+    common: &Common,
+    session: &mut Session<'_>,
+) -> Result<(), CommandFault> {
+    let (source, beside) = match what.files.as_slice() {
+        [] => {
+            let (folder, public_key) = place(common, session)?;
+            (Source::Folder(folder), public_key.filter(|key| key.exists()))
+        }
+        [folder] if folder.is_dir() => (Source::Folder(folder.clone()), None),
+        files => (Source::Files(files.to_vec()), None),
+    };
+    let beside: Vec<PathBuf> = beside.into_iter().collect();
+    let files = if what.public_key.is_empty() { &beside } else { &what.public_key };
+    let keys = files.iter().map(read_key).collect::<Result<Vec<_>, _>>()?;
+    let head = what.head.as_deref().map(read_hash).transpose()?;
+    let options = VerifyOptions { keys, head };
+    let report = verify::verify(&source, &options).map_err(|fault| CommandFault::said(fault.to_string()))?;
+    if common.json {
+        output::json_line(session.out, &as_json(&report))?;
+    } else {
+        report.chains.iter().try_for_each(|chain| tell(session, chain, &options))?;
+    }
+    if let Some(head) = report.missing_head {
+        return Err(CommandFault::said(format!(
+            "no record has the hash {head}: the log was cut off before it, or written anew"
+        )));
+    }
+    let problems: Vec<String> = report
+        .chains
+        .iter()
+        .filter_map(|chain| chain.problem.as_ref().map(|p| seen(&p.to_string())))
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(CommandFault::said(problems.join("\n"))) }
+}
+
+fn read_key(file: &PathBuf) -> Result<PublicKey, CommandFault> {
+    let pem =
+        std::fs::read(file).map_err(|error| CommandFault::said(format!("{}: {error}", file.display())))?;
+    PublicKey::read(&pem).map_err(|fault| CommandFault::said(format!("{}: {fault}", file.display())))
+}
+
+fn read_hash(text: &str) -> Result<Hash, CommandFault> {
+    Hash::parse(text.as_bytes()).ok_or_else(|| {
+        CommandFault::said(format!("found the hash {text:?}; accepted: 64 hexadecimal digits in lower case"))
+    })
+}
+
+/// Says of one chain what is known of it.
+fn tell(session: &mut Session<'_>, chain: &ChainReport, options: &VerifyOptions) -> Result<(), CommandFault> {
+    let out = &mut *session.out;
+    let ChainReport { replica, files, first, last, .. } = chain;
+    writeln!(out, "{}: {files} files, records {first} to {} follow each other", seen(replica), last.seq)?;
+    writeln!(out, "  {}", seen(&vouched(chain)))?;
+    let behind = last.seq - chain.checked.as_ref().map_or(0, |checked| checked.head.seq).min(last.seq);
+    let is_noted = options.head == Some(last.hash);
+    if behind > 0 && !is_noted {
+        writeln!(
+            out,
+            "  the {behind} records behind that are chained and not signed: who can write the files could have written them anew, or cut them off"
+        )?;
+    }
+    for (file, bytes) in &chain.left_out {
+        writeln!(
+            out,
+            "  {bytes} bytes at the end of {} do not count: its writer was killed, or could not go on",
+            seen(file)
+        )?;
+    }
+    if chain.unfinished > 0 {
+        writeln!(
+            out,
+            "  {} bytes at the end are no whole record: one that is being written, or that a kill left",
+            chain.unfinished
+        )?;
+    }
+    if chain.problem.is_none() && !is_noted {
+        let end = if chain.is_closed { "the log was closed" } else { "the log is open" };
+        writeln!(
+            out,
+            "  {end}; that nothing behind record {} was cut off is told by a hash that was noted elsewhere (--head)",
+            last.seq
+        )?;
+    }
+    Ok(writeln!(out, "  head {}", last.hash)?)
+}
+
+fn vouched(chain: &ChainReport) -> String {
+    match &chain.checked {
+        None => "no checkpoint: nothing is signed".into(),
+        Some(Checked { head, time, by: Some(key), is_trusted: true }) => {
+            format!("signed up to record {} ({time}) by {key}: as the gateway wrote them", head.seq)
+        }
+        Some(Checked { head, time, by: Some(key), .. }) => format!(
+            "signed up to record {} ({time}) by {key}, by the log's own word: --public-key tells whether that is the gateway's",
+            head.seq
+        ),
+        Some(Checked { .. }) => {
+            "nothing is signed: who can write the files could have written all of it anew (audit.signing_key)"
+                .into()
+        }
+    }
+}
+
+fn as_json(report: &Report) -> Value {
+    let chains = report.chains.iter().map(|chain| {
+        let checked = chain.checked.as_ref().filter(|checked| checked.by.is_some());
+        let signed = checked.map(|checked| {
+            json!({
+                "seq": checked.head.seq,
+                "hash": checked.head.hash.to_string(),
+                "time": checked.time,
+                "public_key": checked.by.map(|key| key.to_string()),
+                "trusted": checked.is_trusted,
+            })
+        });
+        let problem = chain.problem.as_ref().map(|problem| {
+            json!({ "file": problem.file, "line": problem.line, "seq": problem.seq, "what": problem.what.to_string() })
+        });
+        let left_out = chain.left_out.iter().map(|(file, bytes)| json!({ "file": file, "bytes": bytes }));
+        json!({
+            "replica": chain.replica,
+            "chain": chain.chain,
+            "files": chain.files,
+            "records": chain.records,
+            "first": chain.first,
+            "last": chain.last.seq,
+            "head": chain.last.hash.to_string(),
+            "signed": signed,
+            "closed": chain.is_closed,
+            "unfinished_bytes": chain.unfinished,
+            "left_out": left_out.collect::<Vec<_>>(),
+            "problem": problem,
+        })
+    });
+    let chains: Vec<Value> = chains.collect();
+    json!({
+        "sound": report.is_sound(),
+        "missing_head": report.missing_head.map(|head| head.to_string()),
+        "chains": chains,
+    })
+}
