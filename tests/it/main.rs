@@ -14,6 +14,7 @@
 
 mod addresses;
 mod admin;
+mod audit;
 mod bounds;
 mod browsers;
 mod check;

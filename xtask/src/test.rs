@@ -24,7 +24,10 @@ pub(crate) fn all() -> Done {
     })?;
     run("the clients that tests drive", cargo(&["build", "--quiet", "--workspace", "--examples"]))?;
     run("tests", cargo(&["test", "--workspace", "--lib", "--bins", "--tests"]))?;
-    let timed = ["--bench", "stages", "--bench", "timing", "--bench", "workers", "--bench", "crowd"];
+    let timed = [
+        "--bench", "stages", "--bench", "timing", "--bench", "workers", "--bench", "crowd", "--bench",
+        "audit",
+    ];
     run("benches, each once", cargo(&[&["test", "--quiet", "--workspace"][..], &timed].concat()))?;
     budgets::check()?;
     prove::overhead_in_short()

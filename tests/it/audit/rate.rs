@@ -1,0 +1,33 @@
+//! How many records a second the writer keeps up with, on one core beside whoever notes them.
+
+use std::time::{Duration, Instant};
+
+use super::Place;
+use crate::world::strength;
+
+/// Built without optimisation it does some 20,000; what is promised of the release is 50,000, which
+/// `cargo bench --bench audit` measures.
+#[test]
+fn the_writer_keeps_up() {
+    let place = Place::new();
+    let running = place.start();
+    let calls = strength(20_000, 500_000) as u64;
+    let begun = Instant::now();
+    running.note(calls);
+    running.await_records(calls + 2);
+    let took = begun.elapsed();
+    assert_eq!(running.stop(), 0);
+    let (rate, size) = (per_second(calls, took), per_second(place_size(&place), took));
+    println!("{rate} records a second, {size} bytes a second");
+    assert!(rate > 4_000, "{rate} records a second");
+    assert_eq!(place.sound().0, calls + 4);
+}
+
+fn per_second(count: u64, took: Duration) -> u64 {
+    count * 1_000 / took.as_millis().max(1) as u64
+}
+
+fn place_size(place: &Place) -> u64 {
+    let files = super::list(&place.path()).unwrap();
+    files.iter().map(|file| file.path.metadata().unwrap().len()).sum()
+}
