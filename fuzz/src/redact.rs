@@ -1,6 +1,8 @@
 //! What is written of a call's arguments: JSON within its bound, no text where none may stand,
 //! and nowhere a secret.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tollgate::base::bounds;
@@ -13,6 +15,13 @@ use super::examples::{Example, examples};
 /// Kinds that are told by what stands around them, which an input may take apart.
 const BY_SURROUNDINGS: [&str; 4] = ["assignment", "basic", "bearer", "url-password"];
 
+/// What is planted.
+static PLANTED: LazyLock<Vec<Example>> = LazyLock::new(|| {
+    let plantable =
+        |example: &Example| example.secret.is_some() && !BY_SURROUNDINGS.contains(&example.kind.as_str());
+    examples().into_iter().filter(plantable).collect()
+});
+
 /// Takes the input as arguments, or as a text in them, as it is and with a secret wherever an `@` stands.
 pub fn check(data: &[u8]) {
     let Some(([setting, which], text)) = data.split_first_chunk() else { return };
@@ -24,11 +33,7 @@ pub fn check(data: &[u8]) {
         written(&arguments, rule);
     }
     no_text(&written(&arguments, &InputRule { allow: Box::default(), ..redacted }));
-    let with_secrets: Vec<Example> = examples()
-        .into_iter()
-        .filter(|example| example.secret.is_some() && !BY_SURROUNDINGS.contains(&example.kind.as_str()))
-        .collect();
-    let example = &with_secrets[usize::from(*which) % with_secrets.len()];
+    let example = &PLANTED[usize::from(*which) % PLANTED.len()];
     let secret = example.secret().unwrap_or_default();
     let planted = quoted(&format!(" {} ", example.text));
     for arguments in

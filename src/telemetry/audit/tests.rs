@@ -195,6 +195,34 @@ fn what_is_too_much_is_cut_and_says_so() {
 }
 
 #[test]
+fn no_part_of_a_secret_is_left_where_a_text_is_cut() {
+    let body = "Zq7".repeat(12);
+    for before in bounds::INPUT_TEXT_BYTES - 60..bounds::INPUT_TEXT_BYTES + 2 {
+        let out = full(&format!("\"{} ghp_{body} behind\"", "x".repeat(before)));
+        assert!(!out.contains("Zq7"), "{out}");
+        assert_eq!(out.contains("<cut:"), !out.ends_with("behind\""), "{out}");
+    }
+    // What is masked makes room for more of the text, which may hold another.
+    let long = format!("-----BEGIN PRIVATE KEY-----{}-----END PRIVATE KEY-----", "y".repeat(4000));
+    let out = full(&format!("\"{long} {long} ghp_{body} end\""));
+    assert_eq!(out, "\"[secret:private-key] [secret:private-key] [secret:github-token] end\"");
+}
+
+#[test]
+fn what_is_taken_back_fits_as_well() {
+    let (text, values) = ("x".repeat(2000), vec!["\"value\":1"; 60].join(","));
+    let filled = format!("\"{text}\"").repeat(5).replace("\"\"", "\",\"");
+    let mut fitted = 0;
+    for more in 0..2000 {
+        let more = "x".repeat(more);
+        let out = full(&format!("[{filled},\"{more}\",{{{values},\"name\":\"token\"}}]"));
+        fitted += usize::from(out.contains("\"name\":\"token\""));
+        assert!(!out.contains("\"value\":1"), "{out}");
+    }
+    assert!((1..2000).contains(&fitted), "{fitted}");
+}
+
+#[test]
 fn what_is_cut_off_may_have_named_a_secret() {
     let rest = vec!["\"a\":1"; bounds::INPUT_PARTS].join(",");
     let out = full(&format!("{{\"value\":\"hunter2\",{rest},\"name\":\"password\"}}"));

@@ -187,13 +187,15 @@ fn sample(text: &[u8], range: Range<usize>) -> &[u8] {
     text.get(range.start..end).unwrap_or_default()
 }
 
-/// The value behind a name that says what it is: `name=value`, `"name": "value"`, `--name value`.
+/// The value behind a name that says what it is: `name=value`, `"name": "value"`, `--name value`,
+/// `<name>value</name>`.
 pub(super) fn assignment(text: &[u8], at: usize, behind: usize) -> Option<Range<usize>> {
     let of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let start = run_back(text, at, NAME, of_name);
     let end = behind + text.get(behind..)?.iter().take(NAME).take_while(|byte| of_name(**byte)).count();
     let name = text.get(start..end)?;
-    let Separated { value, sign, quote } = separated(text, end, name.starts_with(b"--"))?;
+    let tag = text.get(..start)?.ends_with(b"<");
+    let Separated { value, sign, quote } = separated(text, end, name.starts_with(b"--"), tag)?;
     // A header has its line, in which words follow that say what comes.
     let header = sign == b':' && [&b"cookie"[..], b"authorization"].iter().any(|word| ends_with(name, word));
     let until = |byte: u8| match quote {
@@ -206,12 +208,9 @@ pub(super) fn assignment(text: &[u8], at: usize, behind: usize) -> Option<Range<
     // Decided by its beginning: the whole would be looked at for each name in it.
     let begin = sample(text, value..text.len());
     let begin = begin.get(..run(begin, 0, until))?;
-    let (digit, letter) = (begin.iter().any(u8::is_ascii_digit), begin.iter().any(u8::is_ascii_alphabetic));
     // A sentence has its colon as well: behind one only what is no word counts.
-    let enough = match (sign, quote) {
-        (b':', None) => begin.len() >= 8 && digit && letter,
-        _ => begin.len() >= 4,
-    };
+    let word = (sign, quote) == (b':', None) && !begin.iter().any(u8::is_ascii_digit);
+    let enough = begin.len() >= 4 && !word;
     let secret = || std::str::from_utf8(name).is_ok_and(is_secret_name);
     (enough && !is_reference(begin) && secret()).then(|| value..run(text, value, until))
 }
@@ -228,7 +227,7 @@ struct Separated {
     quote: Option<u8>,
 }
 
-fn separated(text: &[u8], from: usize, flag: bool) -> Option<Separated> {
+fn separated(text: &[u8], from: usize, flag: bool, tag: bool) -> Option<Separated> {
     let spaced = skip(text, skip(text, from, 4, b"\\\"']"), 4, b" \t");
     let (sign, behind) = match text.get(spaced..)? {
         [b'=', b'=', ..] => return None,
@@ -236,6 +235,7 @@ fn separated(text: &[u8], from: usize, flag: bool) -> Option<Separated> {
         [b'%', b'3', b'D' | b'd', ..] => (b'=', spaced + 3),
         [b'%', b'3', b'A' | b'a', ..] => (b':', spaced + 3),
         [sign @ (b'=' | b':'), ..] => (*sign, spaced + 1),
+        [b'>', ..] if tag => (b'=', spaced + 1),
         _ if flag && spaced > from => (b' ', spaced),
         _ => return None,
     };
