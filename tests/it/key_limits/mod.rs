@@ -121,7 +121,8 @@ fn more_is_served_at_once_and_what_was_taken_of_it_stays_taken() {
     while told(&gateway, &id)["limits"][0]["rate"] != "1/h" {
         assert!(begun.elapsed() < Duration::from_secs(5), "{}", told(&gateway, &id));
     }
-    let came = used_up.elapsed().as_millis() / 10 + 1;
+    // One of which a part was there already, and one as the limiter's time may be ten milliseconds behind.
+    let came = used_up.elapsed().as_millis() / 10 + 2;
     let got = (0..200).take_while(|_| connection.call(&key, "crm.read_x").status == 200).count();
     assert!(got < 200 && got as u128 <= came, "{got} of {came}");
     let refused = connection.call(&key, "crm.read_x");
