@@ -37,9 +37,15 @@ pub(super) fn reasons(params: &AdminParams) -> Vec<&'static str> {
     let snapshot = params.snapshot.load();
     let unconfirmed = params.metrics.registry_unconfirmed.load(Ordering::Relaxed);
     let stale = !unconfirmed && snapshot.fresh.is_over(params.clock.now(), &params.clock);
+    let unwritten = params
+        .metrics
+        .audit
+        .get()
+        .is_some_and(|audit| audit.refuses && audit.standing.is_failing.load(Ordering::Relaxed));
     [
         (!serving, "it is not serving: it is starting or stopping"),
         (stale, "the registry was not reached for longer than registry.max_staleness"),
+        (unwritten, "the audit log cannot be written, and requests are refused that cannot be written down"),
         (unconfirmed, "nobody vouched that the registry is whole; see 'tollgate registry status'"),
     ]
     .into_iter()

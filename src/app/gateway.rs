@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+use super::books;
 use super::descriptors;
 use super::memory::MemoryWatch;
 use super::workers::{self, WorkerParams};
@@ -24,7 +25,7 @@ use crate::registry::Fault;
 use crate::state::Limiter;
 use crate::state::limiter::Sharing;
 use crate::telemetry::Metrics;
-use crate::telemetry::books::Books;
+use crate::telemetry::audit::{Audit, AuditFault};
 use crate::upstream::{Trust, TrustFault};
 
 /// Why a gateway did not start.
@@ -45,6 +46,9 @@ pub enum StartFault {
     /// The upstreams' certificate authorities.
     #[error(transparent)]
     Trust(#[from] TrustFault),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditFault),
     /// Threads.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -68,6 +72,7 @@ pub struct Gateway {
     workers: Vec<JoinHandle<()>>,
     admin_thread: Option<JoinHandle<()>>,
     leases: Option<Leases>,
+    audit: Option<Audit>,
     // Dropped last: it writes what the workers handed over.
     follower: Option<Follower>,
 }
@@ -96,6 +101,7 @@ impl Gateway {
         let pace = Pace { poll, holds: registry.max_staleness, session: settings.bounds.session };
         let follower = Follower::start(feed, publisher.clone(), Arc::clone(&metrics), clock.clone(), pace)?;
         let (limiter, leases) = limits(settings, &publisher, &metrics)?;
+        let (books, audit) = books::keep(&settings.audit, &settings.bounds, workers, &metrics)?;
         let (stop, stopped) = watch::channel(false);
         let params = WorkerParams {
             bounds: settings.bounds,
@@ -124,7 +130,6 @@ impl Gateway {
             .next()
             .map(|listener| start_admin(listener, shown, admin_stopped))
             .transpose()?;
-        let books = (0..workers).map(Books::none);
         let workers = listeners
             .into_iter()
             .zip(books)
@@ -144,6 +149,7 @@ impl Gateway {
             workers,
             admin_thread,
             leases,
+            audit,
             follower: Some(follower),
         })
     }
@@ -155,6 +161,10 @@ impl Gateway {
         let _ = self.stop.send(true);
         for worker in self.workers.drain(..) {
             let _ = worker.join();
+        }
+        // What they noted is written before the process may say that it has ended.
+        if let Some(lost) = self.audit.take().map(Audit::stop).filter(|lost| *lost > 0) {
+            tracing::error!(lost, "records of the audit log could not be written");
         }
         // Until here it told that the gateway is not ready, and how far it has come.
         let _ = self.stop_admin.send(true);

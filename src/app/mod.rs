@@ -2,6 +2,7 @@
 //!
 //! No logic of its own beyond that order. `main` calls it and nothing calls `main`.
 
+mod books;
 mod demo;
 mod descriptors;
 mod gateway;

@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prometheus_client::metrics::histogram::Histogram;
 
+use super::audit::Counters;
+use super::books::Standing;
 use super::cells::{Cells, DenialCells, RequestCells, ServerCells};
 use super::histogram::{Observed, StageCells};
 use super::labels::{Lent, Outcome, Protocol, Shut, Stage};
@@ -84,16 +86,23 @@ pub struct Metrics {
     pub registry_in_redis: AtomicBool,
     /// Whether the last look at the registry succeeded.
     pub registry_reached: AtomicBool,
-    /// Records of the audit log that wait to be written; a gauge.
-    pub audit_queue: AtomicU64,
-    /// Records of the audit log that were lost for want of room.
-    pub audit_dropped: AtomicU64,
-    /// Records of the audit log that were written.
-    pub audit_records: AtomicU64,
+    /// What is known of the audit log, once one is kept.
+    pub audit: OnceLock<AuditNumbers>,
     /// What the process has, and may have.
     pub process: ProcessCells,
     /// Names of the configuration, by the numbers that events carry.
     pub names: Arc<Names>,
+}
+
+/// What is known of the audit log.
+#[derive(Debug)]
+pub struct AuditNumbers {
+    /// What waits, what was lost, and whether it fails.
+    pub standing: Arc<Standing>,
+    /// What was written.
+    pub counters: Arc<Counters>,
+    /// Whether requests are refused that cannot be written down.
+    pub refuses: bool,
 }
 
 /// What the process has, and may have.
@@ -153,9 +162,7 @@ impl Metrics {
             used_dropped: AtomicU64::new(0),
             registry_in_redis: AtomicBool::new(false),
             registry_reached: AtomicBool::new(false),
-            audit_queue: AtomicU64::new(0),
-            audit_dropped: AtomicU64::new(0),
-            audit_records: AtomicU64::new(0),
+            audit: OnceLock::new(),
             process: ProcessCells::default(),
             names: Arc::default(),
         }

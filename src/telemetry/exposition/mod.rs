@@ -18,7 +18,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::labels::{Protocol, Shut};
-use super::metrics::Metrics;
+use super::metrics::{AuditNumbers, Metrics};
 use crate::base::Clock;
 
 /// How the page is written.
@@ -193,15 +193,24 @@ impl Page {
         Ok(())
     }
 
+    /// Zeros where no log is kept, so that an alert on what grows sees it grow.
     fn audit(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let m = &self.metrics;
+        let kept = self.metrics.audit.get();
+        let of = |count: fn(&AuditNumbers) -> &AtomicU64| {
+            kept.map_or(0, |numbers| count(numbers).load(Ordering::Relaxed))
+        };
         let help = "Records of the audit log that wait to be written";
-        gauge(encoder, "tollgate_audit_queue", help, number(&m.audit_queue))?;
-        let dropped = m.audit_dropped.load(Ordering::Relaxed);
+        #[expect(clippy::cast_precision_loss, reason = "the queue is far shorter than 2^52")]
+        gauge(encoder, "tollgate_audit_queue", help, of(|numbers| &numbers.standing.waiting) as f64)?;
+        let failing = kept.is_some_and(|numbers| numbers.standing.is_failing.load(Ordering::Relaxed));
+        let help = "Whether the audit log cannot be written";
+        gauge(encoder, "tollgate_audit_failing", help, f64::from(u8::from(failing)))?;
         let help = "Records of the audit log that were lost for want of room";
-        counter(encoder, "tollgate_audit_dropped", help, dropped)?;
-        let records = m.audit_records.load(Ordering::Relaxed);
-        counter(encoder, "tollgate_audit_records", "Records of the audit log that were written", records)
+        counter(encoder, "tollgate_audit_dropped", help, of(|numbers| &numbers.standing.lost))?;
+        let help = "Records of the audit log that were written";
+        counter(encoder, "tollgate_audit_records", help, of(|numbers| &numbers.counters.records))?;
+        let help = "Records of the audit log that a sink missed";
+        counter(encoder, "tollgate_audit_missed", help, of(|numbers| &numbers.counters.missed))
     }
 
     fn age(&self) -> f64 {
