@@ -131,6 +131,7 @@ where
         sleep(Duration::from_millis(10)).await;
     }
     keep_house(&worker, &params, &mut gauges);
+    worker.books.close();
 }
 
 impl<Q> WorkerParams<Q> {

@@ -15,6 +15,7 @@
 mod addresses;
 mod admin;
 mod audit;
+mod books;
 mod bounds;
 mod browsers;
 mod check;

@@ -46,7 +46,7 @@ impl Floods {
 
     /// Whether a refusal is told by itself. Where a second has ended, `summary` is given what was counted
     /// in it.
-    pub(super) fn tells(&mut self, event: &Event, now: Tick, summary: impl FnMut(Event)) -> bool {
+    pub(super) fn tells(&mut self, event: &Event, now: Tick, summary: &mut dyn FnMut(Event)) -> bool {
         self.end(now, summary);
         let Some(denial) = event.denial else { return true };
         let source = (Holder::from(event.from), denial);
@@ -61,11 +61,15 @@ impl Floods {
     }
 
     /// Ends the second, where it is over.
-    pub(super) fn end(&mut self, now: Tick, mut summary: impl FnMut(Event)) {
-        if now - self.since < SECOND {
-            return;
+    pub(super) fn end(&mut self, now: Tick, summary: &mut dyn FnMut(Event)) {
+        if now - self.since >= SECOND {
+            self.since = now;
+            self.close(summary);
         }
-        self.since = now;
+    }
+
+    /// Ends the second before it is over.
+    pub(super) fn close(&mut self, summary: &mut dyn FnMut(Event)) {
         let told = u64::from(self.told);
         for ((_, denial), counted) in self.sources.drain().filter(|(_, counted)| counted.count > told) {
             summary(beyond(counted.from, counted.server, Some(denial), counted.count - told));
@@ -106,7 +110,7 @@ mod tests {
         let mut tells = |from, denial, after| {
             let mut summaries = Vec::new();
             let at = now + Duration::from_millis(after);
-            let told = floods.tells(&refused(from, denial), at, |summary| summaries.push(summary));
+            let told = floods.tells(&refused(from, denial), at, &mut |summary| summaries.push(summary));
             let summaries: Vec<_> = summaries.iter().map(|summary| (summary.denial, summary.count)).collect();
             (told, summaries)
         };
@@ -128,11 +132,11 @@ mod tests {
         let mut floods = Floods::new(2);
         let now = Tick::now();
         let told = (0..3 * SOURCES as u32)
-            .filter(|from| floods.tells(&refused(*from, Denial::InvalidKey), now, drop))
+            .filter(|from| floods.tells(&refused(*from, Denial::InvalidKey), now, &mut drop))
             .count();
         assert_eq!((told, floods.sources.len()), (SOURCES, SOURCES));
         let mut summaries = Vec::new();
-        floods.end(now + Duration::from_secs(2), |summary| summaries.push(summary));
+        floods.end(now + Duration::from_secs(2), &mut |summary| summaries.push(summary));
         let [others] = summaries.as_slice() else { panic!("{summaries:?}") };
         assert_eq!((others.part, others.count, others.denial), (Part::Refusals, 2 * SOURCES as u64, None));
     }

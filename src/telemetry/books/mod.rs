@@ -16,7 +16,7 @@ use std::thread::Thread;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::event::{Event, RequestNumber};
-use crate::base::Tick;
+use crate::base::{Denial, Tick};
 use crate::base::moment::Moment;
 use floods::Floods;
 
@@ -140,9 +140,18 @@ impl Books {
 
     /// Tells of refusals that were only counted and of what found no room; once a second.
     pub fn tell_counted(&self) {
+        self.tell(|floods, summary| floods.end(Tick::now(), summary));
+    }
+
+    /// The same when the worker ends, though the second has not.
+    pub fn close(&self) {
+        self.tell(Floods::close);
+    }
+
+    fn tell(&self, counted: impl FnOnce(&mut Floods, &mut dyn FnMut(Event))) {
         let Some(kept) = &self.kept else { return };
         if let Ok(mut floods) = kept.floods.try_borrow_mut() {
-            floods.end(Tick::now(), |event| kept.put(event));
+            counted(&mut floods, &mut |event| kept.put(event));
         }
         let lost = kept.lost.take();
         if lost > 0 && !kept.push(Event::lost(self.worker, lost)) {
@@ -160,10 +169,14 @@ impl Kept {
 
     #[inline]
     fn note(&self, event: Event) {
+        if event.denial == Some(Denial::AuditUnavailable) {
+            // There was no room for it: what is kept free is for those that were let in.
+            return self.lose();
+        }
         if event.denial.is_some() {
             // A flood of refusals must neither fill the queue nor the disk.
             let Ok(mut floods) = self.floods.try_borrow_mut() else { return self.lose() };
-            if !floods.tells(&event, Tick::now(), |summary| self.put(summary)) {
+            if !floods.tells(&event, Tick::now(), &mut |summary| self.put(summary)) {
                 return;
             }
         }
