@@ -33,7 +33,8 @@ pub enum ServeFault {
 /// Serves until SIGINT or SIGTERM.
 pub fn serve(options: ServeOptions, environment: Environment) -> Result<(), ServeFault> {
     let mut settings = load(&options.config, &environment)?;
-    log::init(&settings.log_level, settings.log_format == LogFormat::Json);
+    let json = settings.log_format == LogFormat::Json;
+    let log = log::init(&settings.log_level, json, settings.log_requests);
     let plaintext = matches!(settings.listen.transport, crate::config::Transport::Plaintext);
     let workers = options.workers.unwrap_or(settings.listen.workers);
     let gateway = Gateway::start(&mut settings, workers)?;
@@ -47,6 +48,7 @@ pub fn serve(options: ServeOptions, environment: Environment) -> Result<(), Serv
         publisher: gateway.publisher.clone(),
         tls: gateway.tls.clone(),
         trust: gateway.trust.clone(),
+        log,
     };
     let outcome = signals::wait(Some(Reload::new(reload, &settings, plaintext)));
     tracing::info!("stopping");

@@ -41,6 +41,18 @@ pub const OVERLAP: &str = "24h";
 pub const LOG_LEVEL: &str = "info";
 /// For people; `json` for collectors.
 pub const LOG_FORMAT: &str = "text";
+/// What every collector speaks, and every proxy lets through.
+pub const OTLP_PROTOCOL: &str = "http/protobuf";
+/// What the SDKs of OpenTelemetry wait.
+pub const OTLP_TIMEOUT: &str = "10s";
+/// Some ten thousand spans, or half a minute of 300 requests a second that are all recorded.
+pub const OTLP_QUEUE: &str = "8MiB";
+/// One trace of a hundred is enough to see what is usual.
+pub const TRACES_RATIO: f64 = 0.01;
+/// What was refused is what people look for.
+pub const TRACES_REFUSALS: bool = true;
+/// What the SDKs of OpenTelemetry do.
+pub const METRICS_INTERVAL: &str = "60s";
 /// The specification's reading of a denial.
 pub const DENIED_CALLS: &str = "http";
 /// Below the 5 s after which Node.js and uvicorn close an idle connection: a request must not

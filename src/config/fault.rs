@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, for the person who wrote it.
 //!
-//! A fault never holds a secret: values under `credential` and `peppers` are described by
+//! A fault never holds a secret: values under `credential`, `peppers` and `otlp.headers` are described by
 //! their type only.
 
 use std::fmt;

@@ -17,6 +17,8 @@ use crate::base::redis::RedisParams;
 use crate::base::secret::Secret;
 use crate::policy::{AddressSource, Concurrent, Scope};
 use crate::telemetry::audit::{FileParams, Signer};
+use crate::telemetry::log::Levels;
+use crate::telemetry::otlp::OtlpParams;
 use crate::wire::inputs::InputRule;
 
 /// Everything.
@@ -34,10 +36,14 @@ pub struct Settings {
     pub when_gone: WhenGone,
     /// Limits of time and size.
     pub bounds: Bounds,
-    /// Filter for the log.
-    pub log_level: String,
+    /// How much is logged.
+    pub log_level: Levels,
+    /// Whether each request is logged.
+    pub log_requests: bool,
     /// How log lines are written.
     pub log_format: LogFormat,
+    /// What is sent to a collector of OpenTelemetry.
+    pub otlp: Option<OtlpParams>,
     /// The servers, in the order of the file.
     pub servers: Vec<ServerSettings>,
     /// Files that the configuration names and a reload reads again.

@@ -29,6 +29,7 @@ pub(super) fn fit(value: &mut Value, schema: &Schema, path: &str, faults: &mut F
             });
             true
         }
+        ("number", Value::Integer(_) | Value::Float(_)) => return fit_number(value, schema, path, faults),
         ("string", Value::String(_)) | ("boolean", Value::Boolean(_)) | ("integer", Value::Integer(_)) => {
             return fit_scalar(value, schema, path, faults);
         }
@@ -82,6 +83,24 @@ fn fit_scalar(value: &Value, schema: &Schema, path: &str, faults: &mut Faults) -
     true
 }
 
+/// A number with or without a fraction.
+#[expect(clippy::cast_precision_loss, reason = "ranges of such settings are small")]
+fn fit_number(value: &Value, schema: &Schema, path: &str, faults: &mut Faults) -> bool {
+    let number = match value {
+        Value::Integer(number) => *number as f64,
+        Value::Float(number) => *number,
+        _ => return false,
+    };
+    let bound = |name| schema.get(name).and_then(Schema::as_f64);
+    let (least, most) = (bound("minimum").unwrap_or(f64::MIN), bound("maximum").unwrap_or(f64::MAX));
+    // Nor what is no number at all.
+    let fits = (least..=most).contains(&number);
+    if !fits {
+        faults.add(path, describe(value, path), format!("a number from {least} to {most}"));
+    }
+    fits
+}
+
 /// An optional setting's schema allows null, which TOML does not have.
 pub(super) fn not_null(schema: &Schema) -> &Schema {
     schema
@@ -109,13 +128,15 @@ fn article(wanted: &str) -> &'static str {
         "string" => "a string",
         "boolean" => "true or false",
         "integer" => "an integer",
+        "number" => "a number",
         _ => "another type",
     }
 }
 
 /// What was found, with its value unless that may be a secret.
 pub(super) fn describe(value: &Value, path: &str) -> String {
-    let secret = path.ends_with("credential") || path.contains("credential.") || path.contains("peppers");
+    let secret = path.ends_with("credential")
+        || ["credential.", "peppers", "otlp.headers"].iter().any(|part| path.contains(part));
     match value {
         Value::String(text) if !secret && text.len() <= 200 => format!("the string {text:?}"),
         Value::String(_) => "a string".into(),

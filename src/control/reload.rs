@@ -10,6 +10,7 @@ use super::compile::compile;
 use super::publish::Publisher;
 use crate::config::{Environment, Settings, Transport, load};
 use crate::net::TlsListener;
+use crate::telemetry::log::LogControl;
 use crate::upstream::Trust;
 
 /// What a reload needs.
@@ -24,6 +25,8 @@ pub struct ReloadParams {
     pub tls: Option<TlsListener>,
     /// Takes the upstreams' certificate authorities.
     pub trust: Trust,
+    /// Takes the log's levels.
+    pub log: LogControl,
 }
 
 /// Watches one configuration.
@@ -68,7 +71,7 @@ impl Reload {
         let plaintext = matches!(settings.listen.transport, Transport::Plaintext);
         if fixed(&settings, plaintext) != self.fixed {
             tracing::warn!(
-                "addresses, workers, bounds, log, audit log and registry change with a restart only"
+                "addresses, workers, bounds, registry, audit log, otlp and the log's format change with a restart only"
             );
         }
         self.remember(&settings);
@@ -89,6 +92,7 @@ impl Reload {
             return;
         }
         self.params.publisher.replace_policy(policy);
+        self.params.log.set(&settings.log_level, settings.log_requests);
         tracing::info!("configuration reloaded");
     }
 
@@ -117,15 +121,15 @@ fn fixed(settings: &Settings, plaintext: bool) -> String {
     let registry = &settings.keys.registry;
     let peppers: Vec<_> = registry.peppers.iter().map(|(id, _)| id).collect();
     format!(
-        "{:?} {plaintext} {} {:?} {:?} {:?} {peppers:?} {:?} {} {:?} {:?}",
+        "{:?} {plaintext} {} {:?} {:?} {:?} {peppers:?} {:?} {:?} {:?} {:?}",
         listen.address,
         listen.workers,
         settings.admin,
         registry.store,
         registry.max_staleness,
         settings.bounds,
-        settings.log_level,
         settings.log_format,
         settings.audit,
+        settings.otlp,
     )
 }

@@ -15,6 +15,7 @@ pub mod log;
 pub mod metrics;
 pub mod names;
 pub mod otlp;
+pub mod told;
 pub mod trace;
 
 pub use cells::{Cells, PolicyCells, ServerCells};

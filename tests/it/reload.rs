@@ -38,3 +38,25 @@ fn a_changed_file_is_taken_and_a_faulty_one_is_not() {
         assert!(begun.elapsed().as_secs() < 5);
     }
 }
+
+#[test]
+fn the_log_s_levels_change_while_it_runs() {
+    let world = World::new("", "");
+    let gateway = world.serve();
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let with = |level: &str| text.replace("level = \"debug\"", &format!("level = \"{level}\""));
+    let reloaded = || gateway.said().matches("\"configuration reloaded\"").count();
+    // Silently, as the new level holds from then on; what is faulty is told at any level, and leaves it as it is.
+    std::fs::write(world.config(), with("error")).unwrap();
+    gateway.signal("HUP");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::fs::write(world.config(), with("error,hyper=trace")).unwrap();
+    gateway.await_said("log.level: found the string");
+    assert_eq!(reloaded(), 0, "{}", gateway.said());
+    // One module tells more than the others.
+    std::fs::write(world.config(), with("error,tollgate::control=info")).unwrap();
+    gateway.await_said("\"configuration reloaded\"");
+    std::fs::write(world.config(), with("debug")).unwrap();
+    gateway.await_said_times("\"configuration reloaded\"", 2);
+    assert!(!gateway.said().contains("with a restart only"), "{}", gateway.said());
+}

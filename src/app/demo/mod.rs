@@ -74,7 +74,7 @@ pub enum DemoFault {
 
 /// Serves the demo until Ctrl-C.
 pub fn demo(options: &DemoOptions, out: &mut dyn std::io::Write) -> Result<(), DemoFault> {
-    log::init("warn", false);
+    log::init(&"warn".parse().unwrap_or_default(), false, false);
     let data = prepare_folder(&options.data)?;
     let certificates = certificates::prepare(&data)?;
     let notebook = Notebook::start()?;

@@ -57,6 +57,7 @@ impl Check<'_> {
         self.duration(path, text, Duration::from_millis(10), Duration::from_secs(86_400))
     }
 
+    /// A size with its unit, within a range in bytes.
     pub(super) fn size(&mut self, path: &str, text: &str, range: RangeInclusive<usize>) -> usize {
         match units::size(text).and_then(|bytes| usize::try_from(bytes).ok()) {
             Some(bytes) if range.contains(&bytes) => bytes,

@@ -12,6 +12,7 @@ mod redis;
 mod registry;
 mod rules;
 mod servers;
+mod telemetry;
 
 pub use audit::public_beside;
 
@@ -34,12 +35,13 @@ pub(super) fn check(raw: Raw, folder: &Path, faults: Faults) -> Result<Settings,
     let admin = check.admin(&raw.admin.address);
     let bounds = check.bounds(&raw.bounds);
     let when_gone = check.when_gone(&raw.limits);
-    let (servers, log_level) = (raw.servers, raw.log.level);
+    let (servers, log_level, log_requests) = (raw.servers, check.levels(&raw.log), raw.log.requests);
     let keys = check.keys(&raw.registry, raw.keys, &raw.scopes, raw.plans, &servers);
     let servers = check.servers(&servers, keys.scopes.as_ref());
     check.costs(&keys.plans, &servers);
     check.shares(&keys, &servers);
     let audit = check.audit(&raw.audit, &keys.registry.store);
+    let otlp = check.otlp(&raw.otlp, &keys.registry);
     match listen {
         Some(listen) if check.faults.0.is_empty() => Ok(Settings {
             listen,
@@ -50,6 +52,8 @@ pub(super) fn check(raw: Raw, folder: &Path, faults: Faults) -> Result<Settings,
             bounds,
             log_level,
             log_format,
+            log_requests,
+            otlp,
             servers,
             files: check.files,
         }),

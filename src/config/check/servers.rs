@@ -141,7 +141,7 @@ impl Check<'_> {
         origins.iter().map(|origin| origin.to_lowercase()).collect()
     }
 
-    fn credential(&mut self, path: &str, raw: &Credential) -> Option<(HeaderName, HeaderValue)> {
+    pub(super) fn credential(&mut self, path: &str, raw: &Credential) -> Option<(HeaderName, HeaderValue)> {
         let name = raw.header.parse::<HeaderName>().ok();
         if name.is_none() {
             self.faults.add(
@@ -244,7 +244,7 @@ impl Check<'_> {
     }
 }
 
-fn parse_url(text: &str) -> Option<UpstreamUrl> {
+pub(super) fn parse_url(text: &str) -> Option<UpstreamUrl> {
     let uri: Uri = text.parse().ok()?;
     let tls = match uri.scheme_str()? {
         "http" => false,

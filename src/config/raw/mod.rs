@@ -14,11 +14,13 @@ mod audit;
 mod inputs;
 mod limits;
 mod registry;
+mod telemetry;
 
 pub(super) use audit::Audit;
 pub(super) use inputs::RuleAudit;
 pub(super) use limits::{FailedKeys, Limits, Plan, PlanLimit, RuleLimit};
 pub(super) use registry::{Pepper, Registry};
+pub(super) use telemetry::{Log, Otlp, OtlpMetrics, Traces};
 
 /// Configuration of Tollgate, a gateway in front of MCP servers.
 #[derive(Deserialize, JsonSchema, Default)]
@@ -36,6 +38,8 @@ pub(super) struct Raw {
     pub(super) bounds: RawBounds,
     /// What is written to standard error.
     pub(super) log: Log,
+    /// Where traces, metrics and audit records are sent to: a collector of OpenTelemetry.
+    pub(super) otlp: Otlp,
     /// How keys are issued and rotated.
     pub(super) keys: Keys,
     /// Scopes that rules may name, with a word for people. When this table is there, a scope that is not in it is a fault, so that a typing error cannot make a rule that no key satisfies.
@@ -164,17 +168,6 @@ pub(super) struct RawBounds {
     /// Addresses that are counted one by one for `listen.failed_keys`; some 50 bytes each. One that has been within its limit for long enough is dropped; those that find no room are counted together.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) addresses: u32,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Log {
-    /// error, warn, info, debug or trace.
-    #[schemars(extend("enum" = ["error", "warn", "info", "debug", "trace"]))]
-    pub(super) level: String,
-    /// text for people, json for collectors.
-    #[schemars(extend("enum" = ["text", "json"]))]
-    pub(super) format: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -336,12 +329,6 @@ impl Default for RawBounds {
             buckets: defaults::BUCKETS,
             addresses: defaults::ADDRESSES,
         }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: defaults::LOG_LEVEL.into(), format: defaults::LOG_FORMAT.into() }
     }
 }
 

@@ -7,13 +7,13 @@ use http::Uri;
 
 use super::fields::{integer, text, truth};
 use crate::base::moment::Calendar;
-use crate::base::text::{NOTED_BYTES, Text};
+use crate::base::text::Text;
 use crate::telemetry::Outcome;
 use crate::telemetry::event::Event;
 use crate::telemetry::names::Names;
+use crate::telemetry::told::told;
 use crate::wire::mcp::{Concern, Method};
 use crate::wire::protobuf::Writer;
-use crate::wire::secrets::masked;
 
 /// Kinds of span.
 const SERVER: u64 = 2;
@@ -23,8 +23,6 @@ const ATTRIBUTE: u32 = 9;
 /// Bits of a span's flags: whether its parent is another process's is known, and it is.
 const REMOTE_KNOWN: u32 = 0x100;
 const REMOTE: u32 = 0x200;
-/// Bytes at the end of a text that was cut, which may begin a secret that nobody recognises without its rest.
-const CUT: usize = 256;
 
 /// Writes the span of a request.
 pub(super) fn server(span: &mut Writer, event: &Event, names: &Names, calendar: &Calendar) {
@@ -168,21 +166,6 @@ fn of_endpoint(span: &mut Writer, endpoint: &str) {
     }
 }
 
-/// A text that a client chose, without what looks like a secret.
-pub(super) fn told<const N: usize>(noted: &Text<N>) -> String {
-    let text = String::from_utf8_lossy(noted.bytes());
-    let mut told = masked(&text).into_owned();
-    if noted.is_cut() {
-        let mut end = told.len().min(NOTED_BYTES).saturating_sub(CUT);
-        while !told.is_char_boundary(end) {
-            end -= 1;
-        }
-        told.truncate(end);
-        told.push('…');
-    }
-    told
-}
-
 /// A request's id, of which JSON is noted, as a text.
 fn id_of(noted: &Text<30>) -> String {
     let told = told(noted);
@@ -191,9 +174,8 @@ fn id_of(noted: &Text<30>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{client, server, told};
+    use super::{client, server};
     use crate::base::Denial;
-    use crate::base::key::{Env, NewKey};
     use crate::base::moment::{Calendar, Moment};
     use crate::base::text::Text;
     use crate::telemetry::Outcome;
@@ -330,19 +312,5 @@ mod tests {
             assert_eq!(attributes["error.type"], "upstream_failed");
             assert_eq!(last(&plain[&15], 3).map(Value::number), Some(2));
         }
-    }
-
-    #[test]
-    fn what_a_client_chose_is_told_without_secrets() {
-        let key = NewKey::generate(Env::Live).unwrap().reveal();
-        let text = Text::<62>::of(format!("crm.read {key}").as_bytes());
-        assert!(!told(&text).contains(key.as_str().split_at(30).1), "{}", told(&text));
-        // Where a text was cut, a part of a secret may be left at its end.
-        let mut long = "é".repeat(480);
-        long.push_str(&key);
-        let text = Text::<62>::of(long.as_bytes());
-        assert!(text.is_cut());
-        let told = told(&text);
-        assert!(told.ends_with("é…") && !told.contains("mcp_"), "{told}");
     }
 }
