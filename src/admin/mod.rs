@@ -61,7 +61,11 @@ pub fn router(params: AdminParams) -> Router {
 async fn metrics(State(params): State<AdminParams>, headers: HeaderMap) -> impl IntoResponse {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let format = Format::accepted(&accepted.collect::<Vec<_>>().join(","));
-    let ready = health::reasons(&params).is_empty();
-    let page = exposition::page(&params.metrics, &params.clock, ready, format);
-    ([(header::CONTENT_TYPE, format.content_type())], page)
+    ([(header::CONTENT_TYPE, format.content_type())], page(&params, format))
+}
+
+/// The page of metrics.
+pub fn page(params: &AdminParams, format: Format) -> String {
+    let ready = health::reasons(params).is_empty();
+    exposition::page(&params.metrics, &params.clock, ready, format)
 }

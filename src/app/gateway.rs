@@ -26,6 +26,7 @@ use crate::state::Limiter;
 use crate::state::limiter::Sharing;
 use crate::telemetry::Metrics;
 use crate::telemetry::audit::{Audit, AuditFault};
+use crate::telemetry::otlp::Exporter;
 use crate::upstream::{Trust, TrustFault};
 
 /// Why a gateway did not start.
@@ -73,6 +74,7 @@ pub struct Gateway {
     admin_thread: Option<JoinHandle<()>>,
     leases: Option<Leases>,
     audit: Option<Audit>,
+    exporter: Option<Exporter>,
     // Dropped last: it writes what the workers handed over.
     follower: Option<Follower>,
 }
@@ -125,11 +127,10 @@ impl Gateway {
             ready: Arc::clone(&ready),
             clock,
         };
-        let admin_thread = admin_listeners
-            .into_iter()
-            .next()
-            .map(|listener| start_admin(listener, shown, admin_stopped))
-            .transpose()?;
+        let exporter = super::telemetry::exporter(settings, &shown)?;
+        let admin_listener = admin_listeners.into_iter().next();
+        let start_admin = |listener| start_admin(listener, shown, admin_stopped);
+        let admin_thread = admin_listener.map(start_admin).transpose()?;
         let workers = listeners
             .into_iter()
             .zip(books)
@@ -150,6 +151,7 @@ impl Gateway {
             admin_thread,
             leases,
             audit,
+            exporter,
             follower: Some(follower),
         })
     }
@@ -171,6 +173,7 @@ impl Gateway {
         if let Some(admin) = self.admin_thread.take() {
             let _ = admin.join();
         }
+        drop(self.exporter.take());
         drop(self.leases.take());
         drop(self.follower.take());
     }

@@ -11,6 +11,7 @@ mod memory;
 mod serve;
 mod service;
 mod signals;
+mod telemetry;
 mod workers;
 
 pub use demo::{DemoOptions, demo};

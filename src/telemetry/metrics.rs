@@ -16,6 +16,7 @@ use super::cells::{Cells, DenialCells, RequestCells, ServerCells};
 use super::histogram::{Observed, StageCells};
 use super::labels::{Lent, Outcome, Protocol, Shut, Stage};
 use super::names::Names;
+use super::otlp::OtlpCells;
 use crate::base::{Denial, UnderWay, denial};
 
 /// How limits that replicas share are kept here.
@@ -90,6 +91,8 @@ pub struct Metrics {
     pub audit: OnceLock<AuditNumbers>,
     /// What the process has, and may have.
     pub process: ProcessCells,
+    /// What became of what is sent to a collector.
+    pub otlp: Arc<OtlpCells>,
     /// Names of the configuration, by the numbers that events carry.
     pub names: Arc<Names>,
 }
@@ -165,6 +168,7 @@ impl Metrics {
             audit: OnceLock::new(),
             process: ProcessCells::default(),
             names: Arc::default(),
+            otlp: Arc::default(),
         }
     }
 

@@ -42,7 +42,7 @@ impl Trust {
     }
 
     /// The configuration for an authority; `None` when it was not prepared.
-    pub(super) fn get(&self, ca: Option<&str>) -> Option<Arc<ClientConfig>> {
+    pub fn get(&self, ca: Option<&str>) -> Option<Arc<ClientConfig>> {
         self.0.load().iter().find(|(known, _)| known.as_deref() == ca).map(|(_, config)| Arc::clone(config))
     }
 }

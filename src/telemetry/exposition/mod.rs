@@ -2,6 +2,7 @@
 //!
 //! Read on request only; it sums the workers' cells and keeps nothing.
 
+mod otlp;
 mod plain;
 mod process;
 mod servers;
@@ -80,6 +81,7 @@ impl Collector for Page {
         self.limits(&mut encoder)?;
         self.leases(&mut encoder)?;
         self.audit(&mut encoder)?;
+        self.otlp(&mut encoder)?;
         self.process(&mut encoder)
     }
 }

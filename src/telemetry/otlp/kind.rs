@@ -62,12 +62,16 @@ pub struct KindCells {
 
 /// What became of everything, by kind.
 #[derive(Debug, Default)]
-pub struct OtlpCells([KindCells; 3]);
+pub struct OtlpCells {
+    kinds: [KindCells; 3],
+    /// Whether anything is exported.
+    pub is_in_use: AtomicBool,
+}
 
 impl OtlpCells {
     /// What became of a kind.
     pub fn of(&self, kind: Kind) -> &KindCells {
-        let [spans, logs, metrics] = &self.0;
+        let [spans, logs, metrics] = &self.kinds;
         match kind {
             Kind::Spans => spans,
             Kind::Logs => logs,

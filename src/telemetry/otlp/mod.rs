@@ -18,6 +18,7 @@ mod spans;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ impl Exporter {
     /// Starts one.
     pub fn start(parts: OtlpParts) -> io::Result<Self> {
         let OtlpParts { params, tls, cells, page } = parts;
+        cells.is_in_use.store(true, Ordering::Relaxed);
         let queue = |kind| Arc::new(Queue::new(kind, params.queue, Arc::clone(&cells)));
         let spans = params.traces.map(|sampler| (queue(Kind::Spans), sampler));
         let logs = params.logs.then(|| queue(Kind::Logs));
