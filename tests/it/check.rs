@@ -42,35 +42,6 @@ fn the_good_one_is_sound() {
 }
 
 #[test]
-fn what_is_sent_to_a_collector_is_read_whole() {
-    let text = GOOD.replace(
-        "[plans",
-        r#"[otlp]
-endpoint = "https://collector.example/otlp/"
-protocol = "http/protobuf"
-headers = [{ header = "Authorization", value = "Bearer hunter2" }]
-timeout = "3s"
-traces = { ratio = 1, slow = "250ms" }
-metrics = {}
-logs = true
-queue = "2MiB"
-[log]
-level = "warn,tollgate::net=debug"
-requests = true
-[plans"#,
-    );
-    let settings = check(&text).unwrap_or_else(|faults| panic!("{faults}"));
-    let otlp = settings.otlp.as_ref().unwrap();
-    let (endpoint, traces) = (&otlp.endpoint, otlp.traces.unwrap());
-    assert_eq!((endpoint.tls, endpoint.port, endpoint.path.as_str()), (true, 443, "/otlp"));
-    assert_eq!((traces.ratio, traces.refusals, traces.slow.unwrap().as_millis()), (1.0, true, 250));
-    assert_eq!((otlp.metrics.unwrap().as_secs(), otlp.timeout.as_secs(), otlp.logs), (60, 3, true));
-    assert!(otlp.queue == 2 << 20 && !otlp.instance.is_empty() && settings.log_requests);
-    assert!(!format!("{settings:?}").contains("hunter2"));
-    assert!(check(GOOD).unwrap().otlp.is_none(), "off where nobody asks for it");
-}
-
-#[test]
 fn every_kind_of_fault_is_told_with_path_found_and_accepted() {
     let with = |from: &str, to: &str| {
         assert!(GOOD.contains(from));
@@ -95,74 +66,6 @@ fn every_kind_of_fault_is_told_with_path_found_and_accepted() {
         (
             with("[plans", "[bounds]\nhead = \"1ms\"\n[plans"),
             "bounds.head: found the string \"1ms\", out of range; accepted: a duration with its unit from 10ms to 1day",
-        ),
-        // The log and the collector.
-        (
-            with("[plans", "[log]\nlevel = \"loud\"\n[plans"),
-            "log.level: found the string \"loud\"; accepted: one of off, error, warn, info, debug, trace, and behind it",
-        ),
-        (
-            with("[plans", "[log]\nlevel = \"info,hyper=trace\"\n[plans"),
-            "log.level: found the string \"info,hyper=trace\"; accepted: one of off",
-        ),
-        (
-            with("[plans", "[otlp]\ntraces = { ratio = 1.5 }\n[plans"),
-            "otlp.traces.ratio: found a floating-point number; accepted: a number from 0 to 1",
-        ),
-        (
-            with("[plans", "[otlp]\ntraces = { ratio = nan }\n[plans"),
-            "otlp.traces.ratio: found a floating-point number; accepted: a number from 0 to 1",
-        ),
-        (
-            with("[plans", "[otlp]\ntraces = { ratio = \"all\" }\n[plans"),
-            "otlp.traces.ratio: found the string \"all\"; accepted: a number",
-        ),
-        (
-            with("[plans", "[otlp]\nlogs = true\n[plans"),
-            "otlp.endpoint: found nothing, so that nothing can be sent; accepted: a URL such as http://127.0.0.1:4318",
-        ),
-        (
-            with("[plans", "[otlp]\nendpoint = \"http://127.0.0.1:4318\"\n[plans"),
-            "otlp: found an endpoint, and nothing that is sent there; accepted: traces = {}",
-        ),
-        (
-            with("[plans", "[otlp]\nendpoint = \"http://user:hunter2@host\"\nlogs = true\n[plans"),
-            "otlp.endpoint: found a URL with user information; accepted: a URL",
-        ),
-        (
-            with(
-                "[plans",
-                "[otlp]\nendpoint = \"http://127.0.0.1:4317/x\"\nprotocol = \"grpc\"\nlogs = true\n[plans",
-            ),
-            "otlp.endpoint: found the path \"/x\"; accepted: no path",
-        ),
-        (
-            with(
-                "[plans",
-                "[otlp]\nendpoint = \"http://192.0.2.1\"\nlogs = true\nheaders = [{ header = \"X-Key\", value = \"hunter2\" }]\n[plans",
-            ),
-            "otlp.headers: found headers for another machine without TLS, which anybody on the way can read",
-        ),
-        (
-            with(
-                "[plans",
-                "[otlp]\nendpoint = \"http://[::1]:4318\"\nlogs = true\nheaders = [{ header = \"X-Key\" }]\n[plans",
-            ),
-            "otlp.headers[0]: found neither or both of value and file",
-        ),
-        (
-            with(
-                "[plans",
-                "[otlp]\nendpoint = \"http://[::1]:4318\"\nlogs = true\nheaders = [{ header = \"X-Key\", value = 17 }]\n[plans",
-            ),
-            "otlp.headers[0].value: found an integer; accepted: a string",
-        ),
-        (
-            with(
-                "[plans",
-                "[otlp]\nendpoint = \"http://[::1]:4318\"\nmetrics = { interval = \"1ms\" }\n[plans",
-            ),
-            "otlp.metrics.interval: found the string \"1ms\", out of range; accepted: a duration with its unit from 1s to 1day",
         ),
         // Unknown field.
         (

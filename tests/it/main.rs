@@ -37,6 +37,7 @@ mod memory;
 mod metrics;
 mod neighbours;
 mod operators;
+mod otlp;
 mod refusals;
 mod registry;
 mod reload;

@@ -40,6 +40,19 @@ pub(super) struct Lane {
     pub(super) link: Option<Link>,
 }
 
+/// What is on its way; dropped so, it was not delivered.
+struct Pending {
+    cells: Arc<OtlpCells>,
+    kind: Kind,
+    count: u64,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        add(&self.cells.of(self.kind).undelivered, self.count);
+    }
+}
+
 /// What became of one try.
 enum Tried {
     Done,
@@ -97,6 +110,7 @@ impl Lane {
         let Batch { records, count } = batch;
         let request = self.source.request(&records);
         drop(records);
+        let mut pending = Pending { cells: Arc::clone(&self.cells), kind: self.kind, count };
         for tries in 1..=TRIES {
             // One that was open already may have been closed by the collector meanwhile: its fault is no try.
             let was_open = self.link.as_ref().is_some_and(|link| !link.is_closed());
@@ -105,15 +119,14 @@ impl Lane {
                 tried = self.attempt(&request, count).await;
             }
             let (after, why) = match tried {
-                Tried::Done => return,
+                Tried::Done => return pending.count = 0,
                 Tried::Again(after, why) => (after, why),
             };
             self.cells().fail(self.kind, &why);
             if tries == TRIES || self.stopped_during(self.pause(tries, after)).await {
-                break;
+                return;
             }
         }
-        add(&self.cells().undelivered, count);
     }
 
     async fn attempt(&mut self, request: &[u8], count: u64) -> Tried {

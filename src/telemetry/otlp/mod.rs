@@ -188,6 +188,7 @@ fn run(mut runtime: tokio::runtime::Builder, lanes: Lanes) {
 impl Lanes {
     async fn run(self) {
         let Self { spans, logs, metrics, page, mut stop } = self;
+        let queues = [&spans, &logs].map(|lane| lane.as_ref().map(|(_, queue)| Arc::clone(queue)));
         let of_queue = async |lane: Option<(Lane, Arc<Queue>)>| {
             if let Some((lane, queue)) = lane {
                 lane.run(queue).await;
@@ -211,6 +212,7 @@ impl Lanes {
             _ = all => {}
             () = ends => tracing::warn!("some telemetry was not sent before the stop"),
         }
+        queues.into_iter().flatten().for_each(|queue| queue.abandon());
     }
 }
 

@@ -96,6 +96,13 @@ impl Queue {
         Some(batch)
     }
 
+    /// Gives up what waits still, and counts it.
+    pub(super) fn abandon(&self) {
+        while let Some(batch) = self.take(true) {
+            add(&self.cells.of(self.kind).undelivered, batch.count);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
