@@ -25,8 +25,10 @@ const OF_PROMETHEUS: [&str; 1] = ["up"];
 /// traffic that ends in every way. Its page, once all of that is on it.
 fn busy() -> Page {
     let server = Server::with(&[]);
-    let fleet =
-        Fleet::new(&server, 1, "[plans.p]\ncalls = { rate = \"1000/s\", burst = 1000, shared = true }");
+    let limits = "[plans.p]\ncalls = { rate = \"1000/s\", burst = 1000, shared = true }";
+    // Where nobody listens.
+    let collector = "[otlp]\nendpoint = \"http://127.0.0.1:9\"\nmetrics = {}";
+    let fleet = Fleet::new(&server, 1, &format!("{limits}\n{collector}"));
     let gateways = fleet.serve();
     let gateway = &gateways[0];
     let words = ["key", "issue", "--name", "t", "--scope", "crm:read", "--plan", "p", "--json"];
