@@ -26,6 +26,7 @@ mod limiter;
 mod path;
 mod session;
 mod snapshot;
+mod trace;
 #[path = "../world/mod.rs"]
 mod world;
 
@@ -45,5 +46,6 @@ criterion::criterion_main!(
     answers::benches,
     books::benches,
     snapshot::benches,
+    trace::benches,
     path::benches
 );

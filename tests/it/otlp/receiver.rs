@@ -102,10 +102,11 @@ impl Receiver {
                     tokio::spawn(async move {
                         match tls {
                             None => serve(stream, grpc, shared).await,
-                            Some(config) => match TlsAcceptor::from(config).accept(stream).await {
-                                Ok(stream) => serve(stream, grpc, shared).await,
-                                Err(_) => {}
-                            },
+                            Some(config) => {
+                                if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
+                                    serve(stream, grpc, shared).await;
+                                }
+                            }
                         }
                     });
                 }
