@@ -32,8 +32,9 @@ impl TraceParent {
             0xff => false,
             _ => rest.is_empty() || rest.first() == Some(&b'-'),
         };
-        let (trace, span) = (hex(trace)?, u64::try_from(hex(span)?).ok()?);
-        let flags = u8::try_from(hex(flags)?).ok()?;
+        let (high, low) = trace.split_at_checked(16)?;
+        let trace = (u128::from(hex(high)?) << 64) | u128::from(hex(low)?);
+        let (span, flags) = (hex(span)?, u8::try_from(hex(flags)?).ok()?);
         let told = Self { trace, span, sampled: flags & SAMPLED != 0 };
         (legal && trace != 0 && span != 0).then_some(told)
     }
@@ -43,8 +44,9 @@ impl TraceParent {
         let mut value = *b"00-00000000000000000000000000000000-0000000000000000-00";
         let [.., flag] = &mut value;
         *flag += u8::from(self.sampled);
-        put_hex(value.get_mut(3..35).unwrap_or_default(), self.trace);
-        put_hex(value.get_mut(36..52).unwrap_or_default(), u128::from(self.span));
+        put_hex(value.get_mut(3..19).unwrap_or_default(), (self.trace >> 64) as u64);
+        put_hex(value.get_mut(19..35).unwrap_or_default(), self.trace as u64);
+        put_hex(value.get_mut(36..52).unwrap_or_default(), self.span);
         value
     }
 }
@@ -56,23 +58,36 @@ fn fields(value: &[u8]) -> Option<[&[u8]; 4]> {
     dashes.then_some([field(0..2)?, field(3..35)?, field(36..52)?, field(53..55)?])
 }
 
-/// Digits in lower case, at most 32 of them.
-fn hex(digits: &[u8]) -> Option<u128> {
-    digits.iter().try_fold(0_u128, |number, digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some((number << 4) | u128::from(value))
-    })
+/// What a digit stands for, in lower case; more than 15 for what is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [0xff; 256];
+    let mut value = 0_u8;
+    while value < 16 {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            digits[(if value < 10 { b'0' + value } else { b'a' + value - 10 }) as usize] = value;
+        }
+        value += 1;
+    }
+    digits
+};
+
+/// The number of at most 16 digits; without a branch for each.
+#[inline]
+fn hex(digits: &[u8]) -> Option<u64> {
+    let (number, seen) = digits.iter().fold((0, 0), |(number, seen), digit| {
+        let value = DIGITS.get(usize::from(*digit)).copied().unwrap_or(0xff);
+        ((number << 4) | u64::from(value & 0xf), seen | value)
+    });
+    (seen < 16).then_some(number)
 }
 
-/// A number, right-aligned.
-fn put_hex(place: &mut [u8], mut number: u128) {
+/// A number, right-aligned, of at most 16 digits.
+#[inline]
+fn put_hex(place: &mut [u8], mut number: u64) {
     for digit in place.iter_mut().rev() {
         let value = (number & 0xf) as u8;
-        *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
+        *digit = value + if value < 10 { b'0' } else { b'a' - 10 };
         number >>= 4;
     }
 }
