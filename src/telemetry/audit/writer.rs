@@ -339,8 +339,15 @@ impl Writer {
 
     fn try_finish(&mut self) -> io::Result<()> {
         self.resume()?;
-        while self.take() > 0 {
+        loop {
+            let taken = self.take();
             self.log.write()?;
+            if self.log.is_full() {
+                // No more is taken until what was taken is safe.
+                self.log.sync()?;
+            } else if taken == 0 {
+                break;
+            }
         }
         self.log.tell_dropped();
         self.log.close()

@@ -16,8 +16,8 @@ use std::thread::Thread;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::event::{Event, RequestNumber};
-use crate::base::{Denial, Tick};
 use crate::base::moment::Moment;
+use crate::base::{Denial, Tick};
 use floods::Floods;
 
 /// How the books are kept.

@@ -19,12 +19,13 @@ fn no_secret_is_written_in_any_setting() {
     let mut gateway = world.serve();
     let mut connection = gateway.connect();
     // A secret, in the text that shows what it is.
-    let mut planted: Vec<(String, String)> = load::examples()
-        .iter()
-        .filter_map(|example| Some((example.secret()?.to_owned(), example.text.clone())))
+    // A secret, in the text that shows what it is; beside it its kind.
+    let mut planted: Vec<(String, String, String)> = load::examples()
+        .into_iter()
+        .filter_map(|example| Some((example.secret()?.to_owned(), example.text.clone(), example.kind)))
         .collect();
-    planted.push((key.clone(), format!("the key is {key}")));
-    for (_, text) in &planted {
+    planted.push((key.clone(), format!("the key is {key}"), "tollgate".into()));
+    for (_, text, _) in &planted {
         let quoted = serde_json::to_string(text).unwrap();
         for tool in ["crm.none", "crm.redacted", "crm.full"] {
             let arguments = format!(
@@ -58,12 +59,13 @@ fn no_secret_is_written_in_any_setting() {
     let written: String = records.iter().map(|record| format!("{record}\n")).collect();
     let said = gateway.said();
     assert!(written.contains(&id), "its id is there");
-    for secret in planted.iter().map(|(secret, _)| secret.as_str()).chain(["hunter2"]) {
+    let password = ("hunter2".to_owned(), String::new(), "password".to_owned());
+    for (secret, _, kind) in planted.iter().chain([&password]) {
         for (text, place) in [(&written, "the audit log"), (&page, "metrics"), (&said, "the log")] {
             let quoted = serde_json::to_string(secret).unwrap();
             assert!(
                 !text.contains(secret) && !text.contains(quoted.trim_matches('"')),
-                "{secret} is in {place}"
+                "a secret of kind {kind} is in {place}: {secret}"
             );
         }
     }
