@@ -105,15 +105,15 @@ pub const FAILED_KEYS_RATE: &str = "5/s";
 pub const FAILED_KEYS_BURST: u32 = 50;
 /// A call of which nothing is known afterwards is worse than one that has to be made again.
 pub const WHEN_FULL: &str = "refuse";
-/// A third of a second of one worker at its fastest, longer than a disk takes to sync; 5 MB.
+/// A third of a second of one worker at its fastest, longer than a disk takes to sync; 3 MB.
 pub const AUDIT_QUEUE: u32 = 8_192;
 /// A client that is told why, and tries again a few times; what is more is a flood.
 pub const AUDIT_REFUSALS: u32 = 10;
 /// What a machine that loses its power may lose; a sync costs some milliseconds of the disk.
 pub const AUDIT_FSYNC: &str = "200ms";
-/// What somebody who takes the folder over may write anew without its being seen; a signature costs 30 µs.
+/// What somebody who takes the machine over may write anew without its being seen.
 pub const AUDIT_CHECKPOINT: &str = "1m";
-/// 100,000 calls: read in half a second, and 8 MiB once it is compressed.
+/// 100,000 calls: read in a second at a start, and some 10 MB once it is compressed.
 pub const ROTATE_SIZE: &str = "64MiB";
 /// A day, so that files can be told by their day where little happens.
 pub const ROTATE_AGE: &str = "24h";

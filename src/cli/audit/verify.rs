@@ -78,7 +78,7 @@ fn tell(session: &mut Session<'_>, chain: &ChainReport, options: &VerifyOptions)
     for (file, bytes) in &chain.left_out {
         writeln!(
             out,
-            "  {bytes} bytes at the end of {} do not count: its writer was killed, or could not go on",
+            "  {} was not closed: its writer was killed, or could not go on; {bytes} bytes at its end do not count",
             seen(file)
         )?;
     }

@@ -22,7 +22,7 @@ pub(in crate::config) struct Audit {
     pub(in crate::config) when_full: String,
     /// Whether a request's record is on the disk before the request is forwarded. Costs each request the time of a write to the disk.
     pub(in crate::config) sync: bool,
-    /// Records of each worker that wait to be written before the log counts as full; some 600 bytes each.
+    /// Records of each worker that wait to be written before the log counts as full; some 400 bytes each.
     #[schemars(range(min = 16, max = 1_000_000))]
     pub(in crate::config) queue: u32,
     /// Refusals of one address in a second that are told one by one; those beyond are told as a number.

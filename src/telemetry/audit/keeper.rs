@@ -20,7 +20,7 @@ const JOBS: usize = 64;
 /// What is compressed in one go, and the pause behind it: some 12 MiB a second at most, 10 % of a core.
 const CHUNK: usize = 128 * 1024;
 const PAUSE: Duration = Duration::from_millis(10);
-/// JSON lines become an eighth; higher levels take several times as long for little more.
+/// Records become an eighth or so; higher levels take several times as long for little more.
 const LEVEL: i32 = 3;
 /// Beneath everything that serves requests.
 const NICE: i32 = 10;

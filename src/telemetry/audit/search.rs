@@ -107,8 +107,16 @@ pub fn search(
     let needles = query.needles();
     let mut kept: VecDeque<Vec<u8>> = VecDeque::new();
     let mut buffer = Vec::new();
-    for file in list(folder)? {
-        let mut lines = Lines::open(&file)?;
+    let files = list(folder)?;
+    for (at, file) in files.iter().enumerate() {
+        // Everything in a file was over when the next was begun.
+        if let (Some(since), Some(next)) = (&query.since, files.get(at + 1))
+            && next.replica == file.replica
+            && begun(next, &mut buffer)?.is_some_and(|begun| begun < *since)
+        {
+            continue;
+        }
+        let mut lines = Lines::open(file)?;
         while lines.next(&mut buffer)? == Piece::Line {
             if !query.takes(&buffer, &needles) {
                 continue;
@@ -126,6 +134,13 @@ pub fn search(
         }
     }
     kept.iter().try_for_each(|line| each(line))
+}
+
+/// When a file was begun.
+fn begun(file: &LogFile, buffer: &mut Vec<u8>) -> io::Result<Option<String>> {
+    let piece = Lines::open(file)?.next(buffer)?;
+    let line = Line::read(buffer).filter(|_| piece == Piece::Line);
+    Ok(line.map(|line| line.time.to_owned()))
 }
 
 /// Follows the end of a folder's log.

@@ -10,17 +10,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use std::{fmt, io};
 
 use bytes::Bytes;
+use memchr::memmem;
 
-use super::chain::Head;
+use super::chain::{Head, Line};
+use super::text::read_hex;
 pub use stdout::Stdout;
 
 /// Batches, and bytes of them, that wait for one sink at most.
 const BATCHES: usize = 1_024;
 const BYTES: usize = 8 * 1024 * 1024;
+const TRACE: &[u8] = b",\"trace\":\"";
 /// How often a sink that fails is spoken of.
 const COMPLAINT: Duration = Duration::from_secs(60);
 /// How long a stop waits for a sink to get rid of what it has.
@@ -69,6 +72,38 @@ impl Batch {
             start = end + 1;
             line
         })
+    }
+
+    /// Each record, with what of it a collector wants to know apart.
+    pub fn records(&self) -> impl Iterator<Item = Told> {
+        self.lines().map(|line| Told::of(&line))
+    }
+}
+
+/// A record as sinks tell it further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The line, without its end.
+    pub line: Bytes,
+    /// Its time, in nanoseconds since 1970.
+    pub at: u64,
+    /// The trace that it belongs to; 0 where there is none.
+    pub trace: u128,
+}
+
+impl Told {
+    fn of(line: &Bytes) -> Self {
+        let line = line.slice(..line.len().saturating_sub(1));
+        let read = Line::read(&line);
+        let time = read.and_then(|line| humantime::parse_rfc3339(line.time).ok());
+        let at = time.and_then(|time| u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok());
+        // What clients sent stands behind it; and a quote inside of a text is an escaped one.
+        let told = memmem::find(&line, b",\"inputs\":").unwrap_or(line.len());
+        let told = line.get(..told).unwrap_or_default();
+        let digits =
+            memmem::find(told, TRACE).and_then(|at| told.get(at + TRACE.len()..at + TRACE.len() + 32));
+        let trace = digits.and_then(read_hex::<16>).map_or(0, u128::from_be_bytes);
+        Self { at: at.unwrap_or(0), trace, line }
     }
 }
 
@@ -263,6 +298,23 @@ mod tests {
         while outlet.take_dropped() != 1 {
             assert!(begun.elapsed() < Duration::from_secs(10));
         }
+    }
+
+    #[test]
+    fn a_record_tells_its_time_and_its_trace() {
+        let hash = "0".repeat(64);
+        let line = |members: &str| {
+            let before = r#"{"time":"2026-11-28T01:12:03.000000004Z","seq":7,"replica":"gw","kind":"call""#;
+            format!("{before}{members},\"prev\":\"{hash}\",\"hash\":\"{hash}\"}}\n")
+        };
+        let traced = r#","tool":",\"trace\":\"","trace":"0af7651916cd43dd8448eb211c80319c""#;
+        let not = r#","inputs":{"a":1,"trace":"0af7651916cd43dd8448eb211c80319c"}"#;
+        let text = [line(traced), line(not)].concat();
+        let told: Vec<_> = Batch::new(Bytes::from(text.clone()), 2).records().collect();
+        assert_eq!(told.iter().map(|told| told.at).collect::<Vec<_>>(), [1_795_828_323_000_000_004; 2]);
+        let traces: Vec<_> = told.iter().map(|told| told.trace).collect();
+        assert_eq!(traces, [0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c, 0]);
+        assert_eq!(told[0].line, text.lines().next().unwrap());
     }
 
     #[test]

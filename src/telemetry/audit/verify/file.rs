@@ -202,9 +202,7 @@ impl<'o> Walk<'o> {
             State::Killed if rest != before.left_out => Some(Wrong::Surplus),
             State::Closed => None,
             State::Killed | State::Failed => {
-                if rest > 0 {
-                    self.left_out.push((file.name(), rest));
-                }
+                self.left_out.push((file.name(), rest));
                 None
             }
         })

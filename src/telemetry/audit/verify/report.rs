@@ -42,7 +42,7 @@ pub struct ChainReport {
     pub is_closed: bool,
     /// Bytes at the end that are no whole record: one that is being written, or that a kill left.
     pub unfinished: u64,
-    /// Files of which a part does not count, as the next says: name, bytes.
+    /// Files that were not closed, as the next says, and how many bytes at their ends do not count.
     pub left_out: Vec<(String, u64)>,
     /// What is wrong.
     pub problem: Option<Problem>,
