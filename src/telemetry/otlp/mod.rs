@@ -14,6 +14,7 @@ mod logs;
 mod metrics;
 mod params;
 mod queue;
+mod sink;
 mod spans;
 
 use std::io;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio::sync::watch;
 
-use super::event::{Event, Part, Trace};
+use super::event::{Event, Part};
 use super::names::Names;
 use super::trace::Sampler;
 use crate::base::moment::{Calendar, Moment};
@@ -38,6 +39,7 @@ use link::Connecting;
 use metrics::When;
 pub use params::{Endpoint, OtlpParams, OtlpProtocol};
 use queue::Queue;
+pub use sink::LogSink;
 
 /// Time that what waits has to be sent after a stop.
 const STOP: Duration = Duration::from_secs(5);
@@ -110,10 +112,9 @@ impl Exporter {
         Some(Spans { queue: Arc::clone(queue), sampler: *sampler, span: Writer::new() })
     }
 
-    /// Where audit records go; `None` where none are told.
-    pub fn logs(&self) -> Option<Logs> {
-        let queue = self.logs.as_ref()?;
-        Some(Logs { queue: Arc::clone(queue), record: Writer::new() })
+    /// The sink that audit records go to; `None` where none are told.
+    pub fn sink(&self) -> Option<LogSink> {
+        self.logs.as_ref().map(|queue| LogSink::new(Arc::clone(queue)))
     }
 }
 
@@ -147,21 +148,6 @@ impl Spans {
         if spans::client(&mut self.span, event, names, calendar) {
             self.queue.push(self.span.bytes());
         }
-    }
-}
-
-/// Takes audit records, for one thread.
-pub struct Logs {
-    queue: Arc<Queue>,
-    record: Writer,
-}
-
-impl Logs {
-    /// Tells a line, without its end, of a time in nanoseconds since 1970.
-    pub fn tell(&mut self, line: &str, at: u64, trace: &Trace) {
-        self.record.clear();
-        logs::record(&mut self.record, line, at, trace);
-        self.queue.push(self.record.bytes());
     }
 }
 

@@ -63,6 +63,11 @@ impl Queue {
         Self { kind, most, waiting: Mutex::default(), cells, filled: Notify::new() }
     }
 
+    /// Whether there is room for a record. One that is too long is lost wherever it waits.
+    pub(super) fn has_room_for(&self, record: &[u8]) -> bool {
+        record.len() > RECORD_BYTES || self.lock().bytes + record.len() <= self.most
+    }
+
     /// Puts a record in, where there is room.
     pub(super) fn push(&self, record: &[u8]) {
         let mut waiting = self.lock();

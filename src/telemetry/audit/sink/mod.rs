@@ -50,7 +50,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(bytes: Bytes, count: u64) -> Self {
+    /// So many lines.
+    pub fn new(bytes: Bytes, count: u64) -> Self {
         Self { bytes, count }
     }
 
