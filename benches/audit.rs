@@ -90,6 +90,7 @@ fn params(folder: &TempDir, names: &Arc<Names>) -> AuditParams {
         checkpoint: Duration::from_secs(60),
         fsync: Duration::from_millis(200),
         sinks: Vec::new(),
+        observers: Vec::new(),
     }
 }
 

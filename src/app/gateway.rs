@@ -103,7 +103,6 @@ impl Gateway {
         let pace = Pace { poll, holds: registry.max_staleness, session: settings.bounds.session };
         let follower = Follower::start(feed, publisher.clone(), Arc::clone(&metrics), clock.clone(), pace)?;
         let (limiter, leases) = limits(settings, &publisher, &metrics)?;
-        let (books, audit) = books::keep(&settings.audit, &settings.bounds, workers, &metrics)?;
         let (stop, stopped) = watch::channel(false);
         let params = WorkerParams {
             bounds: settings.bounds,
@@ -128,6 +127,7 @@ impl Gateway {
             clock,
         };
         let exporter = super::telemetry::exporter(settings, &shown)?;
+        let (books, audit) = books::keep(settings, workers, &shown.metrics, exporter.as_ref())?;
         let admin_listener = admin_listeners.into_iter().next();
         let start_admin = |listener| start_admin(listener, shown, admin_stopped);
         let admin_thread = admin_listener.map(start_admin).transpose()?;

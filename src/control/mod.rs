@@ -4,7 +4,6 @@
 //! Seconds, not microseconds: it may allocate, wait and fail. A bad candidate never replaces
 //! a good snapshot. It must never be called from a request.
 
-mod audit;
 mod compile;
 mod follow;
 mod leases;
@@ -12,7 +11,6 @@ mod open;
 mod publish;
 mod reload;
 
-pub use audit::{audit_params, books_params};
 pub use compile::compile;
 pub use follow::{Follower, FollowerFault, Pace, UsedBatch};
 pub use leases::{LeaseParams, Leases};

@@ -22,6 +22,8 @@ use crate::telemetry::cells::{DenialCells, RequestCells, UnderWayCells};
 use crate::telemetry::event::{Event, Inputs, Part, Written};
 use crate::telemetry::histogram::StageCells;
 use crate::telemetry::{Metrics, Outcome};
+use crate::wire::fields::Field;
+use crate::wire::traceparent::TraceParent;
 
 /// One request's books.
 pub(super) struct Context<'s> {
@@ -83,6 +85,21 @@ impl<'s> Context<'s> {
         if let Some(event) = &mut self.event {
             what(event);
         }
+    }
+
+    /// It belongs to the trace that its header names, or, where that names none, its body.
+    #[inline]
+    pub(super) fn traced(&mut self, header: Field<'_>, body: Option<&TraceParent>) {
+        if self.books.are_kept() {
+            let header = header.single().ok().flatten().and_then(TraceParent::parse);
+            let trace = self.books.trace(header.as_ref().or(body));
+            self.note(|event| event.trace = trace);
+        }
+    }
+
+    /// What the upstream is told of the trace; nothing where none is recorded here.
+    pub(super) fn told_upstream(&self) -> Option<TraceParent> {
+        self.event.as_ref()?.trace.told_upstream()
     }
 
     /// The request reached a server.

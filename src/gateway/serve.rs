@@ -81,6 +81,7 @@ where
     }
     let _place = worker.load.request()?;
     let fields = Fields::gather(&head.lines);
+    context.traced(fields.traceparent, None);
     let routed = stage::route(snapshot, head)?;
     context.reached(snapshot, routed.server().id);
     let vetted = stage::vet(routed, head, &fields)?;
@@ -102,6 +103,9 @@ where
         context.collected(sent.len());
         let message = stage::read(worker, caller.server(), &fields, &sent).await?;
         context.says(&message, &sent);
+        if let Some(told) = message.traceparent() {
+            context.traced(fields.traceparent, Some(told));
+        }
         Intent::Message(message)
     } else {
         Intent::Stream(stage::open_stream(&head.method, &fields, &body)?)
@@ -114,7 +118,8 @@ where
     stage::note(context, &caller, &grant, &within, &sent).await?;
     let admitted = stage::admit(caller, &intent, session, &grant, within);
     context.sending();
-    let answer = stage::forward(&worker.upstream, &admitted, head, &sent).await?;
+    let told = context.told_upstream();
+    let answer = stage::forward(&worker.upstream, &admitted, head, told.as_ref(), &sent).await?;
     context.heard();
     reply::receive(worker, answer, &admitted).await
 }

@@ -43,6 +43,8 @@ pub struct Fields<'h> {
     pub mcp_method: Field<'h>,
     /// `Mcp-Name`
     pub mcp_name: Field<'h>,
+    /// `Traceparent`
+    pub traceparent: Field<'h>,
 }
 
 /// A header that may be there once was there twice.
@@ -92,6 +94,7 @@ impl<'h> Fields<'h> {
                 Known::ProtocolVersion => &mut fields.protocol_version,
                 Known::Method => &mut fields.mcp_method,
                 Known::Name => &mut fields.mcp_name,
+                Known::Traceparent => &mut fields.traceparent,
                 _ => continue,
             };
             field.add(line.value());

@@ -5,7 +5,7 @@
 //! credential and the caller's identity never pass. The body is the client's bytes.
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use super::Admitted;
 use crate::base::Denial;
@@ -18,6 +18,9 @@ use crate::wire::http::SESSION_ID;
 use crate::wire::known::Known;
 use crate::wire::lines::Line;
 use crate::wire::mcp::{Era, mirror};
+use crate::wire::traceparent::TraceParent;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Bytes that the gateway's own lines have, the length and the caller's identity, in most requests.
 const OWN_LINES: usize = 128;
@@ -27,9 +30,10 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
     upstream: &X,
     admitted: &Admitted<'_>,
     head: &RequestHead,
+    trace: Option<&TraceParent>,
     body: &Bytes,
 ) -> Result<Reply<X::Body>, Refusal> {
-    let request = outgoing(admitted, head, body.len())?.end(body);
+    let request = outgoing(admitted, head, trace, body.len())?.end(body);
     let authority = &admitted.routed().server().endpoint.authority;
     match upstream.send(authority, request, admitted.first_byte()).await {
         Ok(answer) => Ok(answer),
@@ -41,12 +45,21 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
 
 /// The head: what every request to the server begins with, what passes of the client's, and what
 /// the gateway knows of the caller.
-fn outgoing(admitted: &Admitted<'_>, head: &RequestHead, body: usize) -> Result<OutgoingHead, Refusal> {
+fn outgoing(
+    admitted: &Admitted<'_>,
+    head: &RequestHead,
+    trace: Option<&TraceParent>,
+    body: usize,
+) -> Result<OutgoingHead, Refusal> {
     let server = admitted.routed().server();
     let era = admitted.era();
     let lines = head.lines.size() + OWN_LINES;
     let mut out = OutgoingHead::begin(head.method.clone(), &server.endpoint.preamble, lines, body);
-    for line in head.lines.iter().filter(|line| passes(*line, server, era)) {
+    let passes = |line: &Line<'_>| {
+        // The upstream's part of the trace begins at the gateway's.
+        passes(*line, server, era) && (trace.is_none() || line.known() != Known::Traceparent)
+    };
+    for line in head.lines.iter().filter(passes) {
         if tells_key(line.value()) {
             return Err(Refusal::hinted(
                 Denial::MalformedRequest,
@@ -57,6 +70,11 @@ fn outgoing(admitted: &Admitted<'_>, head: &RequestHead, body: usize) -> Result<
     }
     if let Some(session) = admitted.session().upstream() {
         out.add(&SESSION_ID, session);
+    }
+    if let Some(trace) = trace
+        && let Ok(told) = HeaderValue::from_bytes(&trace.write())
+    {
+        out.add(&TRACEPARENT, &told);
     }
     identify(&mut out, server, admitted.verified());
     Ok(out)

@@ -14,6 +14,7 @@ use crate::wire::fields::{Field, Fields, Twice, text};
 use crate::wire::jsonrpc::{self, Envelope, MetaVersion, Subject};
 use crate::wire::mcp::era::{HeaderVersion, judge};
 use crate::wire::mcp::{Era, EraFault, ProtocolVersion, mirror};
+use crate::wire::traceparent::TraceParent;
 
 /// A message that can be read in one way only.
 pub(in crate::gateway) struct Message {
@@ -30,6 +31,11 @@ impl Message {
 
     pub(super) fn era(&self) -> Era {
         self.era
+    }
+
+    /// The trace that its `_meta` names.
+    pub(in crate::gateway) fn traceparent(&self) -> Option<&TraceParent> {
+        self.envelope.traceparent.as_ref()
     }
 
     /// Notes what the message is.

@@ -33,7 +33,7 @@ pub use folder::{FolderFault, LogFile, list};
 pub use record::is_replica_name;
 pub use redact::redact;
 pub use retain::Retention;
-pub use writer::{Audit, AuditFault, AuditParams};
+pub use writer::{Audit, AuditFault, AuditParams, Observer};
 
 /// What was written, since the start.
 #[derive(Debug, Default)]

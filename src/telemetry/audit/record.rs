@@ -42,6 +42,11 @@ impl Scribe {
         self.calendar = Calendar::new();
     }
 
+    /// Shows an event to who wants to see it.
+    pub(super) fn show(&self, event: &Event, observers: &mut [super::Observer]) {
+        observers.iter_mut().for_each(|observer| observer(event, &self.names, &self.calendar));
+    }
+
     pub(super) fn replica(&self) -> &str {
         &self.replica
     }

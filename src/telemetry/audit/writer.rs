@@ -21,7 +21,9 @@ use super::recover::recover;
 use super::sink::{LAST, Outlet, Sink};
 use super::{Counters, own};
 use crate::base::key::random;
+use crate::base::moment::Calendar;
 use crate::telemetry::books::{Reader, Standing};
+use crate::telemetry::event::Event;
 use crate::telemetry::names::Names;
 
 /// Events that are written at once, and taken without looking how long their records are.
@@ -54,7 +56,12 @@ pub struct AuditParams {
     pub fsync: Duration,
     /// Where records go besides.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Who is shown each event before it is written down.
+    pub observers: Vec<Observer>,
 }
+
+/// Is shown each event, with what its names and moments mean. It runs on the log's thread and must not wait.
+pub type Observer = Box<dyn FnMut(&Event, &Names, &Calendar) + Send>;
 
 /// Why a log was not begun.
 #[derive(Debug, thiserror::Error)]
@@ -81,13 +88,15 @@ pub struct Audit {
 
 impl Audit {
     /// Begins or goes on with the log, and starts its thread. When this returns the first record is safe.
-    pub fn start(reader: Reader, params: AuditParams) -> Result<Self, AuditFault> {
+    pub fn start(reader: Reader, mut params: AuditParams) -> Result<Self, AuditFault> {
         let (fsync, checkpoint) = (params.fsync, params.checkpoint);
+        let observers = std::mem::take(&mut params.observers);
         let log = begin(params)?;
         let (stop, counters) = (Arc::new(AtomicBool::new(false)), Arc::clone(&log.counters));
         let standing = Arc::clone(reader.standing());
         let writer = Writer {
             log,
+            observers,
             reader,
             fsync,
             checkpoint,
@@ -196,6 +205,7 @@ fn tell(before: Option<&own::Before>) {
 
 struct Writer {
     log: Log,
+    observers: Vec<Observer>,
     reader: Reader,
     fsync: Duration,
     checkpoint: Duration,
@@ -279,9 +289,12 @@ impl Writer {
     }
 
     fn take(&mut self) -> usize {
-        let (log, mut taken) = (&mut self.log, 0);
+        let (log, observers, mut taken) = (&mut self.log, &mut self.observers, 0);
         while taken < AT_ONCE && !log.is_full() {
-            let now = self.reader.take(TAKEN, |event| log.note(event));
+            let now = self.reader.take(TAKEN, |event| {
+                log.scribe.show(&event, observers);
+                log.note(event);
+            });
             taken += now;
             if now < TAKEN {
                 break;

@@ -15,9 +15,11 @@ use std::thread::Thread;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::event::{Event, RequestNumber};
+use super::event::{Event, RequestNumber, Trace};
+use super::trace::Tracer;
 use crate::base::moment::Moment;
 use crate::base::{Denial, Tick};
+use crate::wire::traceparent::TraceParent;
 use floods::Floods;
 
 /// How the books are kept.
@@ -51,6 +53,7 @@ pub struct Books {
     worker: u16,
     served: Cell<u64>,
     kept: Option<Kept>,
+    tracer: Option<Tracer>,
 }
 
 struct Kept {
@@ -94,7 +97,29 @@ pub fn open(workers: usize, params: BooksParams) -> (Vec<Books>, Reader) {
 impl Books {
     /// Books that nobody reads.
     pub fn none(worker: usize) -> Self {
-        Self { worker: u16::try_from(worker).unwrap_or(u16::MAX), served: Cell::new(0), kept: None }
+        Self {
+            worker: u16::try_from(worker).unwrap_or(u16::MAX),
+            served: Cell::new(0),
+            kept: None,
+            tracer: None,
+        }
+    }
+
+    /// The same, that give requests their places in traces.
+    #[must_use]
+    pub fn traced_by(self, tracer: Tracer) -> Self {
+        Self { tracer: Some(tracer), ..self }
+    }
+
+    /// Of which trace a request is a part that told this. Where none are recorded here, it is noted all the
+    /// same.
+    #[inline]
+    pub fn trace(&self, told: Option<&TraceParent>) -> Trace {
+        match (&self.tracer, told) {
+            (Some(tracer), _) => tracer.begin(told),
+            (None, Some(told)) => Trace { id: told.trace, parent: told.span, ..Trace::default() },
+            (None, None) => Trace::default(),
+        }
     }
 
     /// Who is woken where somebody waits for a record.

@@ -78,6 +78,7 @@ impl Place {
             checkpoint: self.checkpoint,
             fsync: self.fsync,
             sinks: Vec::new(),
+            observers: Vec::new(),
         }
     }
 
