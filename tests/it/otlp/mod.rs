@@ -45,9 +45,16 @@ struct Exporting {
     names: Names,
 }
 
-const LINE: &str = r#"{"time":"1970-01-01T00:00:01.5Z","trace":"00000000000000000000000000000005","a":"ü"}"#;
 const PAGE: &str =
     "# HELP a_requests Requests.\n# TYPE a_requests counter\na_requests_total{server=\"crm\"} 3\n";
+
+/// A record as the audit log writes it.
+fn line() -> String {
+    let (trace, hash) = (format!("{:032x}", 5), "0".repeat(64));
+    format!(
+        r#"{{"time":"1970-01-01T00:00:01.500000000Z","seq":1,"replica":"a","kind":"call","owner":"Zoë","trace":"{trace}","prev":"{hash}","hash":"{hash}"}}"#
+    )
+}
 
 fn params(address: SocketAddr, grpc: bool) -> OtlpParams {
     let protocol = if grpc { OtlpProtocol::Grpc } else { OtlpProtocol::Http };
@@ -158,7 +165,8 @@ fn a_collector_reads_all_three_kinds_over_both_protocols_with_tls_and_without() 
         }
         let mut exporting = Exporting::start(params, secure.then_some(&ca));
         exporting.tell(1);
-        let lines = Batch::new(Bytes::from(format!("{LINE}\n")), 1);
+        let line = line();
+        let lines = Batch::new(Bytes::from(format!("{line}\n")), 1);
         let mut sink = exporting.exporter.as_ref().unwrap().sink().unwrap();
         sink.write(&lines, &AtomicBool::new(false)).unwrap();
         let got = receiver.await_got(&format!("all three kinds ({name})"), |got| {
@@ -182,7 +190,7 @@ fn a_collector_reads_all_three_kinds_over_both_protocols_with_tls_and_without() 
         assert_eq!((record.time_unix_nano, record.severity_number), (1_500_000_000, 9));
         assert_eq!((&record.trace_id, record.span_id.len()), (&5_u128.to_be_bytes().to_vec(), 0));
         let body = record.body.as_ref().and_then(|body| body.value.clone());
-        assert_eq!(body, Some(Value::StringValue(LINE.into())));
+        assert_eq!(body, Some(Value::StringValue(line)));
         let metrics = all(&got, receiver::Got::metrics);
         let Some(Data::Sum(sum)) = &metrics[0].data else { panic!("{metrics:?}") };
         assert_eq!(
