@@ -4,6 +4,7 @@ one line of JSON that says what a person using it would have seen. See scenarios
 It speaks the modern era where the server does; with --legacy the older one.
 """
 
+import os
 import ssl
 import sys
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import httpx2
 import mcp_types as types
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from opentelemetry import context, propagate
 from scenarios import ANSWER, LIMIT_S, main, text_of
 
 
@@ -106,5 +108,13 @@ async def open_session(url, ca, key, legacy):
         yield session
 
 
+def continue_trace():
+    """Whoever runs this may say in which trace; the SDK passes it on in _meta (SEP-414)."""
+    told = os.environ.get("TRACEPARENT")
+    if told:
+        context.attach(propagate.extract({"traceparent": told}))
+
+
 if __name__ == "__main__":
+    continue_trace()
     sys.exit(main("python", open_session))

@@ -6,6 +6,7 @@
 mod broken;
 mod depot;
 mod notebook;
+mod traced;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,6 +1,7 @@
 //! What is sent to a collector of OpenTelemetry: that one reads it, over both protocols, with TLS and without;
 //! and what becomes of it where the collector is away, slow, or will not have it.
 
+mod path;
 mod receiver;
 mod settings;
 mod trouble;
