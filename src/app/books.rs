@@ -46,7 +46,9 @@ pub(super) fn keep(
         })?;
     }
     let log = start(reader, audit, sinks, observers, metrics)?;
-    books.iter().for_each(|books| books.wakes(log.thread()));
+    for books in &books {
+        books.wakes(log.thread());
+    }
     if is_kept {
         let (standing, counters) = (Arc::clone(log.standing()), Arc::clone(log.counters()));
         // It is set once, and nobody else does.

@@ -21,11 +21,12 @@ use crate::config::{Settings, Store, Transport};
 use crate::control::{Follower, FollowerFault, LeaseParams, Leases, Pace, Publisher, compile, feed};
 use crate::net::{ListenFault, TlsListener, bind, tls::TlsFault};
 use crate::policy::Policy;
-use crate::registry::Fault;
+use crate::registry::{Fault, Used};
 use crate::state::Limiter;
 use crate::state::limiter::Sharing;
 use crate::telemetry::Metrics;
 use crate::telemetry::audit::{Audit, AuditFault};
+use crate::telemetry::books::Books;
 use crate::telemetry::otlp::Exporter;
 use crate::upstream::{Trust, TrustFault};
 
@@ -117,8 +118,7 @@ impl Gateway {
             limiter: Arc::clone(&limiter),
             workers,
         };
-        let (stop_admin, admin_stopped) = watch::channel(false);
-        let ready = Arc::new(AtomicBool::new(false));
+        let ((stop_admin, admin_stopped), ready) = (watch::channel(false), Arc::new(AtomicBool::new(false)));
         let shown = AdminParams {
             metrics,
             snapshot: publisher.cell().clone(),
@@ -131,12 +131,7 @@ impl Gateway {
         let admin_listener = admin_listeners.into_iter().next();
         let start_admin = |listener| start_admin(listener, shown, admin_stopped);
         let admin_thread = admin_listener.map(start_admin).transpose()?;
-        let workers = listeners
-            .into_iter()
-            .zip(books)
-            .enumerate()
-            .map(|(number, (listener, books))| workers::start(number, listener, books, params.clone()));
-        let workers = workers.collect::<Result<Vec<_>, _>>()?;
+        let workers = start_workers(listeners, books, &params)?;
         ready.store(true, Ordering::Relaxed);
         Ok(Self {
             address,
@@ -214,6 +209,18 @@ fn trust_of(policy: &Policy) -> Result<Trust, TrustFault> {
     let authorities = policy.servers().iter().map(|server| &server.endpoint.authority);
     trust.prepare(authorities.filter(|authority| authority.tls).map(|authority| authority.ca.clone()))?;
     Ok(trust)
+}
+
+fn start_workers<Q>(
+    listeners: Vec<std::net::TcpListener>,
+    books: Vec<Books>,
+    params: &WorkerParams<Q>,
+) -> std::io::Result<Vec<JoinHandle<()>>>
+where
+    Q: Fn(Vec<Used>) -> Result<(), usize> + Clone + Send + 'static,
+{
+    let each = listeners.into_iter().zip(books).enumerate();
+    each.map(|(number, (listener, books))| workers::start(number, listener, books, params.clone())).collect()
 }
 
 fn start_admin(

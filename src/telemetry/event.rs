@@ -165,6 +165,7 @@ impl Event {
     }
 
     /// The same, for what is told of it before it is over.
+    #[must_use]
     pub fn again(&self) -> Self {
         Self {
             owner: self.owner.clone(),

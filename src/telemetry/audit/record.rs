@@ -44,7 +44,9 @@ impl Scribe {
 
     /// Shows an event to who wants to see it.
     pub(super) fn show(&self, event: &Event, observers: &mut [super::Observer]) {
-        observers.iter_mut().for_each(|observer| observer(event, &self.names, &self.calendar));
+        for observer in observers {
+            observer(event, &self.names, &self.calendar);
+        }
     }
 
     pub(super) fn replica(&self) -> &str {

@@ -68,13 +68,13 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// A number of the metrics page.
-fn metric(gateway: &Gateway, name: &str) -> f64 {
+fn metric(gateway: &Gateway, name: &str) -> u64 {
     let page = admin::get(gateway, "/metrics").text().to_owned();
     let line = page
         .lines()
         .find(|line| line.starts_with(&format!("{name} ")))
         .unwrap_or_else(|| panic!("{name}: {page}"));
-    line.split(' ').nth(1).unwrap().parse().unwrap()
+    line.split(' ').nth(1).unwrap().trim_end_matches(".0").parse().unwrap()
 }
 
 #[test]

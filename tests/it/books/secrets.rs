@@ -1,26 +1,23 @@
 //! No secret is in any record, in any setting, wherever a client puts it.
 
 use super::{call, lines, of_kind, world};
+use crate::fuzz_corpora::properties::examples::examples;
 use crate::world::{META, call_headers};
-
-#[path = "../../corpus/secrets/load.rs"]
-mod load;
 
 #[test]
 fn no_secret_is_written_in_any_setting() {
-    let tools: String = ["none", "redacted", "full"]
-        .iter()
-        .map(|inputs| {
-            format!("[servers.tools.\"crm.{inputs}\"]\nscopes = [\"crm:read\"]\naudit = {{ inputs = \"{inputs}\" }}\n")
-        })
-        .collect();
-    let world = world("", &tools);
+    let tools = ["none", "redacted", "full"].map(|inputs| {
+        format!(
+            "[servers.tools.\"crm.{inputs}\"]\nscopes = [\"crm:read\"]\naudit = {{ inputs = \"{inputs}\" }}\n"
+        )
+    });
+    let world = world("", &tools.concat());
     let (key, id) = world.issue(&["crm:read"]);
     let mut gateway = world.serve();
     let mut connection = gateway.connect();
     // A secret, in the text that shows what it is.
     // A secret, in the text that shows what it is; beside it its kind.
-    let mut planted: Vec<(String, String, String)> = load::examples()
+    let mut planted: Vec<(String, String, String)> = examples()
         .into_iter()
         .filter_map(|example| Some((example.secret()?.to_owned(), example.text.clone(), example.kind)))
         .collect();
@@ -56,7 +53,7 @@ fn no_secret_is_written_in_any_setting() {
         [inputs("crm.none"), inputs("crm.redacted"), inputs("crm.full")],
         [0, planted.len(), planted.len()]
     );
-    let written: String = records.iter().map(|record| format!("{record}\n")).collect();
+    let written = serde_json::to_string(&records).unwrap();
     let said = gateway.said();
     assert!(written.contains(&id), "its id is there");
     let password = ("hunter2".to_owned(), String::new(), "password".to_owned());

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use super::CLIENTS;
 use super::depot::Served;
-use crate::otlp::{Receiver, all};
+use crate::otlp::{Got, Receiver, all, hex};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -30,11 +30,11 @@ fn calls_of_the_python_client_are_part_of_its_trace() {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
     }
     let spans = receiver.await_got("a list of tools from each era", |got| {
-        let spans = all(got, |got| got.spans());
+        let spans = all(got, Got::spans);
         (spans.iter().filter(|span| span.name == "tools/list").count() >= 4).then_some(spans)
     });
     for span in &spans {
-        let trace: String = span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let trace = hex(&span.trace_id);
         assert_eq!(trace, TRACE, "{span:?}");
     }
 }

@@ -35,7 +35,8 @@ use tollgate::telemetry::trace::{Sampler, Tracer};
 use tollgate::upstream::Trust;
 use tollgate::wire::mcp::{Era, Method, ProtocolVersion};
 
-pub use receiver::{Receiver, Reply, all, attribute};
+pub use path::hex;
+pub use receiver::{Got, Receiver, Reply, all, attribute};
 
 use crate::world::World;
 

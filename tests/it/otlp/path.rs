@@ -24,8 +24,8 @@ fn call_in(gateway: &Gateway, key: &str, tool: &str, flags: &str) -> u16 {
     gateway.connect().request("POST", "/crm/mcp", &headers, &call(tool)).status
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The spans of a request once they arrived: the server's, then the client's.
