@@ -15,6 +15,7 @@ fn warm(name: &str) -> (World, Ready) {
 
 #[library_benchmark(setup = warm)]
 #[bench::modern_json("modern_json")]
+#[bench::modern_json_noted("modern_json_noted")]
 #[bench::modern_json_4k("modern_json_4k")]
 #[bench::modern_json_limited("modern_json_limited")]
 #[bench::modern_sse("modern_sse")]

@@ -31,7 +31,7 @@ use tollgate::policy::Policy;
 use tollgate::policy::keys::Change;
 use tollgate::state::{Ceilings, Limiter, Load, Sealer};
 use tollgate::telemetry::Metrics;
-use tollgate::telemetry::books::Books;
+use tollgate::telemetry::books::{Books, BooksParams, Reader, open};
 use tollgate::wire::head::Reply;
 
 pub use exchange::exchange;
@@ -109,6 +109,17 @@ pub fn worker_with(
     requests: usize,
     limiter: Arc<Limiter>,
 ) -> Worker<Stub> {
+    of(publisher, metrics, number, requests, limiter, Books::none(number))
+}
+
+fn of(
+    publisher: &Publisher,
+    metrics: &Arc<Metrics>,
+    number: usize,
+    requests: usize,
+    limiter: Arc<Limiter>,
+    books: Books,
+) -> Worker<Stub> {
     let minute = Duration::from_secs(60);
     let pauses = Pauses { answer: minute, stream: minute, comment: minute };
     let bounds = RequestBounds { body: 4 << 20, body_idle: minute, body_total: minute, pauses };
@@ -116,7 +127,15 @@ pub fn worker_with(
     let load = Load::new(ceilings, Arc::default());
     let reader = publisher.cell().reader();
     let shared = Shared { clock: Clock::system(), metrics: Arc::clone(metrics), limiter };
-    Worker::new(number, bounds, load, shared, Books::none(number), Stub::default(), reader)
+    Worker::new(number, bounds, load, shared, books, Stub::default(), reader)
+}
+
+/// The worker, which notes its requests, and the reader of what it noted.
+pub fn noting(publisher: &Publisher, metrics: &Arc<Metrics>) -> (Worker<Stub>, Reader) {
+    let params = BooksParams { waiting: 64, under_way: 64, refuse: true, refusals_told: 10, sync: false };
+    let (mut books, reader) = open(1, params);
+    let limiter = Arc::new(Limiter::new(1_000));
+    (of(publisher, metrics, 0, 1_000, limiter, books.remove(0)), reader)
 }
 
 /// A worker over `count` keys, and a raw key that may call the tool.

@@ -6,21 +6,25 @@
 
 mod plan;
 
+use std::cell::RefCell;
+
 use tollgate::base::UnixSeconds;
 use tollgate::base::lease::WhenGone;
 use tollgate::gateway::{ReplyBody, Worker, serve, turn_away};
 use tollgate::policy::keys::Status;
 use tollgate::state::Holder;
 use tollgate::state::limiter::Asked;
+use tollgate::telemetry::books::Reader;
 use tollgate::wire::head::{Reply, RequestHead};
 
 use super::upstream::{Pieces, Reaction, Stub};
-use super::{FROM, at_once, entry, exchange, keys, publisher, raw, scopes, to_its_end, worker_of};
+use super::{FROM, at_once, entry, exchange, keys, noting, publisher, raw, scopes, to_its_end, worker_of};
 use plan::{Arrives, Plan, plan};
 
 /// Every case.
-pub const CASES: [&str; 49] = [
+pub const CASES: [&str; 50] = [
     "modern_json",
+    "modern_json_noted",
     "modern_json_4k",
     "modern_json_limited",
     "modern_sse",
@@ -87,6 +91,9 @@ pub struct World {
     worker: Worker<Stub>,
     /// A worker that may take in no request.
     full: Worker<Stub>,
+    /// A worker that notes its requests, and what it noted.
+    noting: Worker<Stub>,
+    noted: RefCell<Reader>,
     key: String,
     /// An id that the gateway sealed for `key`, and one that it sealed for another.
     sessions: [String; 2],
@@ -123,6 +130,7 @@ impl World {
         let (publisher, metrics) = publisher(&changes, 1);
         let worker = worker_of(&publisher, &metrics, 0, 1_000);
         let full = worker_of(&publisher, &metrics, 0, 0);
+        let (noting, noted) = noting(&publisher, &metrics);
         let snapshot = worker.snapshot();
         let server = snapshot.policy.server_at("/crm/mcp").unwrap();
         let seal = |key| {
@@ -133,7 +141,7 @@ impl World {
         use_up(&worker, ids[0]);
         let sessions = ids.map(seal);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        Self { worker, full, key: raw(0), sessions, runtime }
+        Self { worker, full, noting, noted: RefCell::new(noted), key: raw(0), sessions, runtime }
     }
 
     /// A case that was run once, so that caches and scratch are as all later requests find them.
@@ -156,15 +164,18 @@ impl World {
 
     /// A case that is about to be run.
     pub fn ready(&self, name: &str) -> Ready {
+        self.noted.borrow_mut().take(64, drop);
         let mut plan = plan(name, self);
         if let Some(reaction) = plan.reaction.take() {
-            self.worker.upstream.give(match reaction {
+            let worker =
+                if matches!(plan.arrives, Arrives::AtNoting(_)) { &self.noting } else { &self.worker };
+            worker.upstream.give(match reaction {
                 Ok(arriving) => Reaction::Answers(arriving.read()),
                 Err(fault) => Reaction::Fails(fault),
             });
         }
         let request = match &plan.arrives {
-            Arrives::Whole(sent) | Arrives::AtFull(sent) => Some(sent.request()),
+            Arrives::Whole(sent) | Arrives::AtFull(sent) | Arrives::AtNoting(sent) => Some(sent.request()),
             Arrives::Unread(_) => None,
         };
         Ready { plan, request }
@@ -187,7 +198,7 @@ impl World {
             self.worker.upstream.give(reaction.map_or_else(Reaction::Fails, Reaction::Sends));
         }
         match plan.arrives {
-            Arrives::Whole(sent) | Arrives::AtFull(sent) => sent.bytes(),
+            Arrives::Whole(sent) | Arrives::AtFull(sent) | Arrives::AtNoting(sent) => sent.bytes(),
             // Without `Host`.
             Arrives::Unread(_) => b"POST /crm/mcp HTTP/1.1\r\nAccept: */*\r\n\r\n".to_vec(),
         }
@@ -203,6 +214,7 @@ impl World {
         let _clock = self.runtime.enter();
         match (&ready.plan.arrives, ready.request.take()) {
             (Arrives::AtFull(_), Some((head, body))) => at_once(serve(&self.full, FROM, head, body)),
+            (Arrives::AtNoting(_), Some((head, body))) => at_once(serve(&self.noting, FROM, head, body)),
             (_, Some((head, body))) => at_once(serve(&self.worker, FROM, head, body)),
             (Arrives::Unread(why), None) => turn_away(&self.worker, FROM, *why),
             (_, None) => panic!("a request is missing"),

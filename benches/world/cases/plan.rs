@@ -12,6 +12,8 @@ use crate::world::{BODY, LEGACY, Sent, large_body, raw, with_wrong_secret};
 pub(super) enum Arrives {
     Whole(Sent),
     AtFull(Sent),
+    /// At a worker that notes its requests.
+    AtNoting(Sent),
     Unread(Unread),
 }
 
@@ -48,6 +50,9 @@ pub(super) fn plan(name: &str, world: &World) -> Plan {
     let named = |tool: &str| Sent::modern(key, &BODY.replace("search", tool));
     match name {
         "modern_json" => allowed(call(), upstream::result()),
+        "modern_json_noted" => {
+            Plan { arrives: Arrives::AtNoting(call()), ..allowed(call(), upstream::result()) }
+        }
         "modern_json_limited" => allowed(named("counted").but("Mcp-Name", "counted"), upstream::result()),
         "modern_json_4k" => allowed(Sent::modern(key, &large_body()), upstream::result()),
         "modern_sse" => allowed(call(), upstream::events(2)),

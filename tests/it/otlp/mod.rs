@@ -185,15 +185,15 @@ fn a_collector_reads_all_three_kinds_over_both_protocols_with_tls_and_without() 
             assert_eq!(told, ["tollgate", "gateway-1", env!("CARGO_PKG_VERSION")], "{name}");
             assert_eq!(got.path.starts_with("/otlp/v1/"), !grpc, "{}", got.path);
         }
-        let spans = all(&got, receiver::Got::spans);
+        let spans = all(&got, Got::spans);
         call_in_two_spans(&spans);
-        let logs = all(&got, receiver::Got::logs);
+        let logs = all(&got, Got::logs);
         let [record] = logs.as_slice() else { panic!("{logs:?}") };
         assert_eq!((record.time_unix_nano, record.severity_number), (1_500_000_000, 9));
         assert_eq!((&record.trace_id, record.span_id.len()), (&5_u128.to_be_bytes().to_vec(), 0));
         let body = record.body.as_ref().and_then(|body| body.value.clone());
         assert_eq!(body, Some(Value::StringValue(line)));
-        let metrics = all(&got, receiver::Got::metrics);
+        let metrics = all(&got, Got::metrics);
         let Some(Data::Sum(sum)) = &metrics[0].data else { panic!("{metrics:?}") };
         assert_eq!(
             (metrics[0].name.as_str(), sum.is_monotonic, sum.aggregation_temporality),
@@ -240,7 +240,7 @@ fn a_refusal_is_told_though_its_sender_asked_for_no_record() {
     (event.outcome, event.denial, event.sent) = (Outcome::Denied, Some(Denial::ScopeMissing), None);
     spans.tell(&event, &exporting.names, &calendar);
     exporting.stop();
-    let got = all(&receiver.got(), receiver::Got::spans);
+    let got = all(&receiver.got(), Got::spans);
     let [span] = got.as_slice() else { panic!("{got:?}") };
     assert_eq!(span.flags & 1, 0);
     assert_eq!(span.status.as_ref().unwrap().code(), StatusCode::Error);
@@ -259,7 +259,7 @@ fn a_gateway_tells_a_collector_the_numbers_of_its_page() {
     let mut gateway = world.serve();
     assert_eq!(gateway.connect().call(&key, "crm.read_x").status, 200);
     let answered = receiver.await_got("the call", |got| {
-        let metrics = all(got, receiver::Got::metrics);
+        let metrics = all(got, Got::metrics);
         let requests = metrics.into_iter().rev().find(|metric| metric.name == "tollgate_requests")?;
         let Some(Data::Sum(sum)) = requests.data else { panic!("{:?}", requests.data) };
         sum.data_points.into_iter().find(|point| attribute(&point.attributes, "outcome") == "answered")
@@ -268,8 +268,7 @@ fn a_gateway_tells_a_collector_the_numbers_of_its_page() {
     let page = crate::admin::get(&gateway, "/metrics");
     let page = page.text();
     assert!(page.contains("tollgate_otlp_up{kind=\"metrics\"} 1"), "{page}");
-    let told: Vec<String> =
-        all(&receiver.got(), receiver::Got::metrics).into_iter().map(|m| m.name).collect();
+    let told: Vec<String> = all(&receiver.got(), Got::metrics).into_iter().map(|m| m.name).collect();
     // Every family of the page that has a number.
     for family in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
         let family = family.strip_suffix("_total").unwrap_or(family);
