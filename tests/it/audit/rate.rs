@@ -23,6 +23,18 @@ fn the_writer_keeps_up() {
     assert_eq!(place.sound().0, calls + 4);
 }
 
+/// More than may be unsafe at a time.
+#[test]
+fn a_stop_writes_all_that_waits() {
+    let mut place = Place::new();
+    (place.queue, place.fsync) = (50_000, Duration::from_secs(60));
+    let running = place.start();
+    running.note(30_000);
+    assert_eq!(running.stop(), 0);
+    assert_eq!(place.sound().0, 30_000 + 4);
+    assert_eq!(place.calls(), (0..30_000).collect::<Vec<_>>());
+}
+
 fn per_second(count: u64, took: Duration) -> u64 {
     count * 1_000 / took.as_millis().max(1) as u64
 }
