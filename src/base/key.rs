@@ -135,10 +135,13 @@ fn begins_key(text: &[u8]) -> bool {
 }
 
 /// Bytes of what has the form of a raw key at the beginning of a text, whole or cut short behind
-/// its id, with all digits that follow: a key with more behind it is a key as well.
+/// its id, with all digits that follow: a key with more behind it is a key as well. Another key that begins
+/// right behind it is its own: the letters it begins with are digits too.
 pub fn key_length(text: &[u8]) -> Option<usize> {
     let secret = text.get(KEY_ID + 1..).filter(|_| begins_key(text))?;
-    Some(KEY_ID + 1 + secret.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count())
+    let digits = secret.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let next = (0..digits).find(|at| secret.get(*at..).is_some_and(begins_key));
+    Some(KEY_ID + 1 + next.unwrap_or(digits))
 }
 
 /// A text that is not `mcp_<env>_<id>`.
@@ -306,6 +309,7 @@ mod tests {
             (text.clone(), Some(RAW_KEY)),
             (format!("{text}, {text}"), Some(RAW_KEY)),
             (format!("{text}more"), Some(RAW_KEY + 4)),
+            (format!("{text}{text}"), Some(RAW_KEY)),
             (text.chars().take(KEY_ID + 1).collect(), Some(KEY_ID + 1)),
             (text.chars().take(KEY_ID).collect(), None),
             (format!(" {text}"), None),

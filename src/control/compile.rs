@@ -117,7 +117,7 @@ pub(super) fn compile_cells(policy: &Policy, metrics: &Metrics) -> PolicyCells {
         let server = owner.map_or("_none", |server| &server.name);
         let tool = if rule.kind == RuleKind::Tool { &rule.text } else { "_other" };
         cells.rules.push(metrics.requests(server, tool));
-        cells.rule_names.push(metrics.names.number(&format!("{}/{}", rule.kind.word(), rule.text)));
+        cells.rule_names.push(metrics.names.number(&rule.text));
     }
     cells
 }

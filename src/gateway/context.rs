@@ -174,6 +174,10 @@ impl<'s> Context<'s> {
     pub(super) fn decide(&mut self) -> Option<oneshot::Receiver<Written>> {
         let event = self.event.as_ref().filter(|_| self.books.are_synchronous())?;
         let (written, told) = oneshot::channel();
+        if self.books.are_failing() {
+            // Whoever waited would wait until the disk has room again.
+            return Some(told);
+        }
         let now = Moment::now();
         self.books.note(Event { part: Part::Decision, ended: now, written: Some(written), ..event.again() });
         Some(told)

@@ -141,6 +141,12 @@ impl Books {
         self.kept.as_ref().is_some_and(|kept| kept.params.sync)
     }
 
+    /// Whether nothing can be written for the moment.
+    #[inline]
+    pub fn are_failing(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.standing.is_failing.load(Ordering::Relaxed))
+    }
+
     /// Whether a request that begins now may be served: not where it could not be noted and has to be.
     #[inline]
     pub fn have_room(&self) -> bool {

@@ -125,7 +125,7 @@ fn every_call_and_every_refusal_is_written_down() {
     assert_eq!(
         ["server", "method", "era", "version", "rule", "from", "owner", "replica"]
             .map(|name| first[name].as_str().unwrap()),
-        ["crm", "tools/call", "modern", "2026-07-28", "tools/crm.read_*", "127.0.0.1", "Zo%C3%AB", "gw"]
+        ["crm", "tools/call", "modern", "2026-07-28", "crm.read_*", "127.0.0.1", "Zo%C3%AB", "gw"]
     );
     let number = |name: &str| first[name].as_u64().unwrap();
     assert!(
@@ -133,7 +133,7 @@ fn every_call_and_every_refusal_is_written_down() {
         "{first}"
     );
     assert!(number("request_bytes") > 100 && number("answer_bytes") > 20, "{first}");
-    assert_eq!(calls[1]["rule"], "tools/crm.write_activity", "the rule that refused");
+    assert_eq!(calls[1]["rule"], "crm.write_activity", "the rule that refused");
     assert_eq!(
         (records[0]["kind"].as_str(), records[records.len() - 2]["kind"].as_str()),
         (Some("opened"), Some("closed"))
