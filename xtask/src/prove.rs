@@ -183,16 +183,6 @@ fn overhead() -> Done {
     loadtest("overhead", what)
 }
 
-/// The gateway beside the floor, briefly: it must work and stay near its ratio. The limit
-/// leaves room for what a noisy machine does to three short rounds; the record is what counts.
-///
-/// Built together with the bench of instructions, which has been built already: by itself everything that both
-/// depend on would be built again, with fewer features.
-pub(crate) fn overhead_in_short() -> Done {
-    build_for_measuring(&["--bench", "instructions"])?;
-    measure("overhead", "--rounds 3 --seconds 1 --protocols h1-tls --max-ratio 1.60")
-}
-
 /// The gateway beside every other that can be had here, all parts: a quarter of an hour.
 fn compare() -> Done {
     install::system()?;
@@ -226,16 +216,7 @@ fn replicas() -> Done {
 
 /// A command of loadtest on the release build; `arguments` are separated by spaces.
 fn loadtest(name: &str, arguments: &str) -> Done {
-    build_for_measuring(&[])?;
-    measure(name, arguments)
-}
-
-fn build_for_measuring(beside: &[&str]) -> Done {
-    let bins = ["build", "--quiet", "--release", "--workspace", "--bins"];
-    run("build for measuring", cargo(&[&bins, beside].concat()))
-}
-
-fn measure(name: &str, arguments: &str) -> Done {
+    run("build for measuring", cargo(&["build", "--quiet", "--release", "--workspace", "--bins"]))?;
     let mut command = program(root().join("target/release/loadtest"), &[name]);
     command.args(["--gateway", "target/release/tollgate"]).args(arguments.split_ascii_whitespace());
     run(&format!("loadtest {name}"), command)
