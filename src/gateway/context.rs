@@ -114,9 +114,17 @@ impl<'s> Context<'s> {
         }
     }
 
+    /// Notes what costs something to note; nothing where nobody reads it.
+    #[inline]
+    fn write(&mut self, what: impl FnOnce(&mut Event)) {
+        if self.books.are_kept() {
+            self.note(what);
+        }
+    }
+
     /// Its key was proved.
     pub(super) fn proved(&mut self, caller: &Verified) {
-        self.note(|event| {
+        self.write(|event| {
             event.key = Some(caller.id);
             if let Some(owner) = &caller.owner {
                 event.owner.set(owner.as_bytes());
@@ -136,7 +144,7 @@ impl<'s> Context<'s> {
 
     /// It is a message.
     pub(super) fn says(&mut self, message: &Message, body: &[u8]) {
-        self.note(|event| message.note(event, body));
+        self.write(|event| message.note(event, body));
     }
 
     /// The request falls under a rule.
@@ -165,9 +173,7 @@ impl<'s> Context<'s> {
 
     /// Its inputs are to be written.
     pub(super) fn with_inputs(&mut self, inputs: Inputs) {
-        if self.books.are_kept() {
-            self.note(|event| event.inputs = Some(Box::new(inputs)));
-        }
+        self.write(|event| event.inputs = Some(Box::new(inputs)));
     }
 
     /// Where a record has to stand before anything is forwarded: who tells when it does.
