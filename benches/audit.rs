@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 use tollgate::base::KeyId;
+use tollgate::base::moment::Moment;
 use tollgate::base::text::Text;
 use tollgate::telemetry::Outcome;
 use tollgate::telemetry::audit::{Audit, AuditParams, FileParams, Retention, Signer};
@@ -95,8 +96,8 @@ fn params(folder: &TempDir, names: &Arc<Names>) -> AuditParams {
 }
 
 /// A call as most are.
-fn call(books: &Books, names: &Names) -> Event {
-    let mut event = books.begin(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)));
+fn call(books: &Books, names: &Names) -> Box<Event> {
+    let mut event = books.begin(Moment::now(), IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))).unwrap();
     event.key = KeyId::parse(b"mcp_live_0123456789abcdef");
     event.owner = Text::of(b"agents of the sales team");
     event.server = names.number("crm");

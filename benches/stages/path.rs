@@ -12,6 +12,9 @@ use criterion::{BatchSize, Criterion, criterion_group};
 use crate::world::cases::{CASES, World};
 use crate::world::{BODY, KEYS, Reaction, Sent, exchange, large_body, naive, upstream, worker};
 
+/// Requests between two times that the queue of records is emptied, which would be full otherwise.
+const TURN: u64 = 1_024;
+
 fn call(c: &mut Criterion) {
     let (worker, raw) = worker(KEYS);
     let naive = naive::gateway([(raw.clone(), 0)]);
@@ -50,7 +53,7 @@ fn cases(c: &mut Criterion) {
                 world.run(black_box(&mut ready));
                 ready
             };
-            b.iter_batched(|| world.ready(name), run, BatchSize::SmallInput);
+            b.iter_batched(|| world.ready(name), run, BatchSize::NumIterations(TURN));
         });
     }
     group.finish();

@@ -132,7 +132,7 @@ fn of(
 
 /// The worker, which notes its requests, and the reader of what it noted.
 pub fn noting(publisher: &Publisher, metrics: &Arc<Metrics>) -> (Worker<Stub>, Reader) {
-    let params = BooksParams { waiting: 64, under_way: 64, refuse: true, refusals_told: 10, sync: false };
+    let params = BooksParams { waiting: 8_192, under_way: 64, refuse: true, refusals_told: 10, sync: false };
     let (mut books, reader) = open(1, params);
     let limiter = Arc::new(Limiter::new(1_000));
     (of(publisher, metrics, 0, 1_000, limiter, books.remove(0)), reader)

@@ -34,8 +34,14 @@ pub(super) struct Context<'s> {
     denials: Option<Held<'s, Arc<DenialCells>>>,
     stages: Option<Held<'s, Arc<StageCells>>>,
     under_way: Option<(Held<'s, Arc<UnderWayCells>>, Places)>,
-    /// What is noted at the end; taken by it.
-    event: Option<Event>,
+    /// When its head had been read.
+    begun: Moment,
+    /// When the upstream was turned to, where it was.
+    sent: Option<Moment>,
+    /// How it ends; nothing once others close these books.
+    outcome: Option<Outcome>,
+    /// What is noted at the end, where anybody reads it.
+    event: Option<Box<Event>>,
 }
 
 /// Borrowed while a request is decided about, a reference of its own while an answer streams.
@@ -67,6 +73,7 @@ impl<P: std::ops::Deref> std::ops::Deref for Held<'_, P> {
 impl<'s> Context<'s> {
     /// Opens the books of a request from an address. Until told otherwise, the client went away.
     pub(super) fn open<X>(worker: &'s Worker<X>, from: IpAddr) -> Self {
+        let begun = Moment::now();
         Self {
             worker: worker.number,
             metrics: Held::Borrowed(&worker.metrics),
@@ -75,11 +82,14 @@ impl<'s> Context<'s> {
             denials: None,
             stages: None,
             under_way: None,
-            event: Some(worker.books.begin(from)),
+            begun,
+            sent: None,
+            outcome: Some(Outcome::ClientGone),
+            event: worker.books.begin(begun, from),
         }
     }
 
-    /// Notes something; nothing where the books are closed.
+    /// Notes something; nothing where nobody reads it.
     #[inline]
     fn note(&mut self, what: impl FnOnce(&mut Event)) {
         if let Some(event) = &mut self.event {
@@ -90,10 +100,9 @@ impl<'s> Context<'s> {
     /// It belongs to the trace that its header names, or, where that names none, its body.
     #[inline]
     pub(super) fn traced(&mut self, header: Field<'_>, body: Option<&TraceParent>) {
-        if self.books.are_kept() {
+        if let Some(event) = &mut self.event {
             let header = header.single().ok().flatten().and_then(TraceParent::parse);
-            let trace = self.books.trace(header.as_ref().or(body));
-            self.note(|event| event.trace = trace);
+            event.trace = self.books.trace(header.as_ref().or(body));
         }
     }
 
@@ -114,17 +123,9 @@ impl<'s> Context<'s> {
         }
     }
 
-    /// Notes what costs something to note; nothing where nobody reads it.
-    #[inline]
-    fn write(&mut self, what: impl FnOnce(&mut Event)) {
-        if self.books.are_kept() {
-            self.note(what);
-        }
-    }
-
     /// Its key was proved.
     pub(super) fn proved(&mut self, caller: &Verified) {
-        self.write(|event| {
+        self.note(|event| {
             event.key = Some(caller.id);
             if let Some(owner) = &caller.owner {
                 event.owner.set(owner.as_bytes());
@@ -144,7 +145,7 @@ impl<'s> Context<'s> {
 
     /// It is a message.
     pub(super) fn says(&mut self, message: &Message, body: &[u8]) {
-        self.write(|event| message.note(event, body));
+        self.note(|event| message.note(event, body));
     }
 
     /// The request falls under a rule.
@@ -173,7 +174,7 @@ impl<'s> Context<'s> {
 
     /// Its inputs are to be written.
     pub(super) fn with_inputs(&mut self, inputs: Inputs) {
-        self.write(|event| event.inputs = Some(Box::new(inputs)));
+        self.note(|event| event.inputs = Some(Box::new(inputs)));
     }
 
     /// Where a record has to stand before anything is forwarded: who tells when it does.
@@ -185,18 +186,24 @@ impl<'s> Context<'s> {
             return Some(told);
         }
         let now = Moment::now();
-        self.books.note(Event { part: Part::Decision, ended: now, written: Some(written), ..event.again() });
+        let event = Event { part: Part::Decision, ended: now, written: Some(written), ..event.again() };
+        self.books.note(Box::new(event));
         Some(told)
     }
 
     /// The upstream is turned to.
     pub(super) fn sending(&mut self) {
-        self.note(|event| event.sent = Some(Moment::now()));
+        self.sent = Some(Moment::now());
     }
 
-    /// The head of the upstream's answer is there.
+    /// The head of the upstream's answer is there. Only spans tell when, and a look at the time costs
+    /// more than all else that is noted here.
     pub(super) fn heard(&mut self) {
-        self.note(|event| event.answered = Some(Moment::now()));
+        if let Some(event) = &mut self.event
+            && event.trace.may_be_recorded()
+        {
+            event.answered = Some(Moment::now());
+        }
     }
 
     /// The client is sent this status, and so many bytes, as far as they are at hand.
@@ -226,6 +233,9 @@ impl<'s> Context<'s> {
             denials: self.denials.as_ref().map(Held::keep),
             stages: self.stages.take().map(|cells| cells.keep()),
             under_way: self.under_way.take().map(|(cells, places)| (cells.keep(), places)),
+            begun: self.begun,
+            sent: self.sent,
+            outcome: self.outcome.take(),
             event: self.event.take(),
         }
     }
@@ -235,7 +245,8 @@ impl<'s> Context<'s> {
         let failed =
             matches!(denial, Denial::UpstreamUnreachable | Denial::UpstreamTimeout | Denial::UpstreamDenied);
         let outcome = if failed { Outcome::UpstreamFailed } else { Outcome::Denied };
-        self.note(|event| (event.outcome, event.denial) = (outcome, Some(denial)));
+        self.outcome = Some(outcome);
+        self.note(|event| event.denial = Some(denial));
         self.leave();
         match &self.denials {
             Some(cells) => cells.add(self.worker, denial.index()),
@@ -245,32 +256,32 @@ impl<'s> Context<'s> {
 
     /// The upstream's answer is complete.
     pub(super) fn answered(&mut self) {
-        self.note(|event| event.outcome = Outcome::Answered);
+        self.outcome = Some(Outcome::Answered);
         self.leave();
     }
 
     /// The upstream's answer broke off.
     pub(super) fn broke_off(&mut self) {
-        self.note(|event| event.outcome = Outcome::UpstreamFailed);
+        self.outcome = Some(Outcome::UpstreamFailed);
         self.leave();
-    }
-
-    fn measure(&self, event: &Event) {
-        if let Some(stages) = &self.stages {
-            stages.close(self.worker, event.whole(), event.upstream());
-        }
     }
 }
 
 impl Drop for Context<'_> {
     fn drop(&mut self) {
         self.leave();
-        let Some(mut event) = self.event.take() else { return };
-        event.ended = Moment::now();
+        let Some(outcome) = self.outcome else { return };
+        let ended = Moment::now();
         if let Some(cells) = &self.requests {
-            cells.add(self.worker, event.outcome as usize);
+            cells.add(self.worker, outcome as usize);
         }
-        self.measure(&event);
-        self.books.note(event);
+        if let Some(stages) = &self.stages {
+            let upstream = self.sent.map(|sent| ended.since(sent));
+            stages.close(self.worker, ended.since(self.begun), upstream);
+        }
+        if let Some(mut event) = self.event.take() {
+            (event.sent, event.ended, event.outcome) = (self.sent, ended, outcome);
+            self.books.note(event);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! What is noted of one request: made while it is served, handed over when it is over, read by whoever
 //! keeps the books.
 //!
-//! Plain data of a fixed size, with short texts in place: noting costs no allocation and counts up nothing
-//! that workers share. It must never hold a secret of the gateway's; what a client chose, a name for
+//! Plain data of a fixed size, with short texts in place, made anew where an older one stood: noting costs no
+//! allocation and counts up nothing that workers share. It must never hold a secret of the gateway's; what a client chose, a name for
 //! one, may still be one, and is looked through before it is written.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -162,6 +162,61 @@ impl Event {
             written: None,
             count: 1,
         }
+    }
+
+    /// Another request, in the place of one that was written down.
+    #[inline]
+    pub fn renew(&mut self, number: RequestNumber, now: Moment, address: IpAddr) {
+        // Named one by one, so that none is forgotten: what is left of another request would be told of this
+        // one. Longer than `*self = Self::new(…)`, which writes and copies all of it.
+        let Self {
+            request,
+            part,
+            begun,
+            sent,
+            answered,
+            ended,
+            from,
+            key,
+            owner,
+            server,
+            endpoint,
+            rule,
+            method,
+            target,
+            era,
+            version,
+            id,
+            outcome,
+            denial,
+            warned,
+            status,
+            request_bytes,
+            answer_bytes,
+            trace,
+            inputs,
+            written,
+            count,
+        } = self;
+        (*request, *part, *count) = (number, Part::Whole, 1);
+        (*begun, *sent, *answered, *ended) = (now, None, None, now);
+        (*from, *key) = (address, None);
+        (*server, *endpoint, *rule) = (NameId::NONE, NameId::NONE, NameId::NONE);
+        (*method, *era, *version) = (Method::Unknown, None, None);
+        (*outcome, *denial, *warned, *status) = (Outcome::ClientGone, None, false, 0);
+        (*request_bytes, *answer_bytes, *trace) = (0, 0, Trace::default());
+        (*inputs, *written) = (None, None);
+        owner.clear();
+        target.clear();
+        id.clear();
+    }
+
+    /// Lets go of what it owns.
+    pub fn empty(&mut self) {
+        (self.inputs, self.written) = (None, None);
+        self.owner.clear();
+        self.target.clear();
+        self.id.clear();
     }
 
     /// The same, for what is told of it before it is over.

@@ -45,7 +45,7 @@ impl Sampler {
 
     /// Whether a request is recorded, at its end.
     pub fn records(&self, event: &Event) -> bool {
-        if event.trace.own == 0 {
+        if !event.trace.may_be_recorded() {
             return false;
         }
         // A stream that is meant to stay open is not slow.
@@ -90,6 +90,12 @@ impl Tracer {
 }
 
 impl Trace {
+    /// Whether the request has a span of its own, which may be recorded at its end.
+    #[inline]
+    pub fn may_be_recorded(&self) -> bool {
+        self.own != 0
+    }
+
     /// What the upstream is told; nothing where the request has no ids.
     #[inline]
     pub fn told_upstream(&self) -> Option<TraceParent> {

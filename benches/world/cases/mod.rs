@@ -164,7 +164,7 @@ impl World {
 
     /// A case that is about to be run.
     pub fn ready(&self, name: &str) -> Ready {
-        self.noted.borrow_mut().take(64, drop);
+        self.noted.borrow_mut().take(usize::MAX, |_| ());
         let mut plan = plan(name, self);
         if let Some(reaction) = plan.reaction.take() {
             let worker =

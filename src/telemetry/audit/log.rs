@@ -79,9 +79,9 @@ impl Log {
     }
 
     /// Writes an event's record, in memory.
-    pub(super) fn note(&mut self, mut event: Event) {
+    pub(super) fn note(&mut self, event: &mut Event) {
         self.waiting.extend(event.written.take());
-        self.scribe.put(&mut self.pending.lines, &mut self.head, &event);
+        self.scribe.put(&mut self.pending.lines, &mut self.head, event);
         self.pending.count += 1;
         self.since_checkpoint += 1;
     }

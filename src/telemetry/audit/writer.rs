@@ -292,7 +292,7 @@ impl Writer {
         let (log, observers, mut taken) = (&mut self.log, &mut self.observers, 0);
         while taken < AT_ONCE && !log.is_full() {
             let now = self.reader.take(TAKEN, |event| {
-                log.scribe.show(&event, observers);
+                log.scribe.show(event, observers);
                 log.note(event);
             });
             taken += now;

@@ -57,7 +57,9 @@ pub struct Books {
 }
 
 struct Kept {
-    queue: RefCell<Producer<Event>>,
+    queue: RefCell<Producer<Box<Event>>>,
+    /// Events that were written down, to be made anew: as many as there ever were at once.
+    used: RefCell<Consumer<Box<Event>>>,
     params: BooksParams,
     floods: RefCell<Floods>,
     /// Not noted since the reader was told last.
@@ -69,8 +71,14 @@ struct Kept {
 
 /// The reader's end of all queues.
 pub struct Reader {
-    queues: Vec<Consumer<Event>>,
+    queues: Vec<Way>,
     standing: Arc<Standing>,
+}
+
+/// One worker's queue, and the way back.
+struct Way {
+    queue: Consumer<Box<Event>>,
+    used: Producer<Box<Event>>,
 }
 
 /// Books for so many workers, and the one reader.
@@ -79,16 +87,20 @@ pub fn open(workers: usize, params: BooksParams) -> (Vec<Books>, Reader) {
     let (books, queues) = (0..workers)
         .map(|worker| {
             // What is under way when the queue becomes full still has to find room.
-            let (queue, taken) = RingBuffer::new(params.waiting + params.under_way);
+            let room = params.waiting + params.under_way;
+            let (queue, taken) = RingBuffer::new(room);
+            // Made only where none has come back: never more than are under way or wait.
+            let (returns, used) = RingBuffer::new(room);
             let kept = Kept {
                 queue: RefCell::new(queue),
+                used: RefCell::new(used),
                 params,
                 floods: RefCell::new(Floods::new(params.refusals_told)),
                 lost: Cell::new(0),
                 standing: Arc::clone(&standing),
                 reader: RefCell::default(),
             };
-            (Books { kept: Some(kept), ..Books::none(worker) }, taken)
+            (Books { kept: Some(kept), ..Books::none(worker) }, Way { queue: taken, used: returns })
         })
         .unzip();
     (books, Reader { queues, standing })
@@ -153,17 +165,18 @@ impl Books {
         self.kept.as_ref().is_none_or(|kept| !kept.params.refuse || kept.has_room())
     }
 
-    /// An event for a request that begins now.
+    /// An event for a request that began then; nothing where nobody reads it.
     #[inline]
-    pub fn begin(&self, from: IpAddr) -> Event {
+    pub fn begin(&self, begun: Moment, from: IpAddr) -> Option<Box<Event>> {
+        let kept = self.kept.as_ref()?;
         let count = self.served.get();
         self.served.set(count.wrapping_add(1));
-        Event::new(RequestNumber { worker: self.worker, count }, Moment::now(), from)
+        Some(kept.make(RequestNumber { worker: self.worker, count }, begun, from))
     }
 
     /// Notes what was decided, or how a request ended.
     #[inline]
-    pub fn note(&self, event: Event) {
+    pub fn note(&self, event: Box<Event>) {
         if let Some(kept) = &self.kept {
             kept.note(event);
         }
@@ -182,40 +195,62 @@ impl Books {
     fn tell(&self, counted: impl FnOnce(&mut Floods, &mut dyn FnMut(Event))) {
         let Some(kept) = &self.kept else { return };
         if let Ok(mut floods) = kept.floods.try_borrow_mut() {
-            counted(&mut floods, &mut |event| kept.put(event));
+            counted(&mut floods, &mut |event| kept.put(Box::new(event)));
         }
         let lost = kept.lost.take();
-        if lost > 0 && !kept.push(Event::lost(self.worker, lost)) {
+        if lost > 0 && !kept.push(Box::new(Event::lost(self.worker, lost))) {
             kept.lost.set(kept.lost.get() + lost);
         }
     }
 }
 
 impl Kept {
+    /// Whether there is more room than what is under way needs. The reader's side of the queue is only
+    /// looked at where what was free at the last look is used up: it is a cache line of the other's core.
     #[inline]
     fn has_room(&self) -> bool {
         let Ok(queue) = self.queue.try_borrow() else { return false };
-        queue.slots() > self.params.under_way
+        let needed = self.params.under_way;
+        queue.cached_slots() > needed || queue.slots() > needed
+    }
+
+    /// An event in the place of one that came back, or a new one.
+    #[inline]
+    fn make(&self, request: RequestNumber, begun: Moment, from: IpAddr) -> Box<Event> {
+        match self.used.try_borrow_mut().ok().and_then(|mut used| used.pop().ok()) {
+            Some(mut event) => {
+                event.renew(request, begun, from);
+                event
+            }
+            None => Box::new(Event::new(request, begun, from)),
+        }
     }
 
     #[inline]
-    fn note(&self, event: Event) {
+    fn note(&self, event: Box<Event>) {
+        if event.denial.is_none() || self.tells(&event) {
+            self.put(event);
+        }
+    }
+
+    /// Whether a refusal is told by itself.
+    #[cold]
+    fn tells(&self, event: &Event) -> bool {
         if event.denial == Some(Denial::AuditUnavailable) {
             // There was no room for it: what is kept free is for those that were let in.
-            return self.lose();
+            self.lose();
+            return false;
         }
-        if event.denial.is_some() {
-            // A flood of refusals must neither fill the queue nor the disk.
-            let Ok(mut floods) = self.floods.try_borrow_mut() else { return self.lose() };
-            if !floods.tells(&event, Tick::now(), &mut |summary| self.put(summary)) {
-                return;
-            }
-        }
-        self.put(event);
+        // A flood of refusals must neither fill the queue nor the disk.
+        let Ok(mut floods) = self.floods.try_borrow_mut() else {
+            self.lose();
+            return false;
+        };
+        floods.tells(event, Tick::now(), &mut |summary| self.put(Box::new(summary)))
     }
 
     #[inline]
-    fn put(&self, event: Event) {
+    fn put(&self, event: Box<Event>) {
         let waits = event.written.is_some();
         if !self.push(event) {
             self.lose();
@@ -226,7 +261,7 @@ impl Kept {
     }
 
     #[inline]
-    fn push(&self, event: Event) -> bool {
+    fn push(&self, event: Box<Event>) -> bool {
         self.queue.try_borrow_mut().is_ok_and(|mut queue| queue.push(event).is_ok())
     }
 
@@ -239,24 +274,28 @@ impl Kept {
 
 impl Reader {
     /// Takes at most `most` events, from the workers in turn, and says how many they were.
-    pub fn take(&mut self, most: usize, mut each: impl FnMut(Event)) -> usize {
+    pub fn take(&mut self, most: usize, mut each: impl FnMut(&mut Event)) -> usize {
         let share = most.div_ceil(self.queues.len().max(1));
         let mut taken = 0;
-        for queue in &mut self.queues {
+        for Way { queue, used } in &mut self.queues {
             for _ in 0..share {
-                let Ok(event) = queue.pop() else { break };
-                each(event);
+                let Ok(mut event) = queue.pop() else { break };
+                each(&mut event);
+                // Here, so that the worker has nothing to free.
+                event.empty();
+                // There is room for all that there are.
+                let _ = used.push(event);
                 taken += 1;
             }
         }
-        let waiting: usize = self.queues.iter().map(Consumer::slots).sum();
+        let waiting: usize = self.queues.iter().map(|way| way.queue.slots()).sum();
         self.standing.waiting.store(waiting as u64, Ordering::Relaxed);
         taken
     }
 
     /// Whether every worker has gone; what it noted may still be there.
     pub fn is_abandoned(&self) -> bool {
-        self.queues.iter().all(Consumer::is_abandoned)
+        self.queues.iter().all(|way| way.queue.is_abandoned())
     }
 
     /// What is known of the queues.
@@ -269,16 +308,21 @@ impl Reader {
 mod tests {
     use super::{Books, BooksParams, open};
     use crate::base::Denial;
+    use crate::base::moment::Moment;
     use crate::telemetry::Outcome;
-    use crate::telemetry::event::Part;
+    use crate::telemetry::event::{Event, Part};
     use std::net::{IpAddr, Ipv4Addr};
 
     const PARAMS: BooksParams =
         BooksParams { waiting: 4, under_way: 3, refuse: true, refusals_told: 2, sync: false };
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+    fn begin(books: &Books) -> Box<Event> {
+        books.begin(Moment::now(), HERE).unwrap()
+    }
+
     fn answer(books: &Books) {
-        let mut event = books.begin(HERE);
+        let mut event = begin(books);
         event.outcome = Outcome::Answered;
         books.note(event);
     }
@@ -289,7 +333,7 @@ mod tests {
         let books = &books[0];
         let mut begun = Vec::new();
         while books.have_room() {
-            begun.push(books.begin(HERE));
+            begun.push(begin(books));
             if begun.len() > 3 {
                 books.note(begun.remove(0));
             }
@@ -315,7 +359,7 @@ mod tests {
         reader.take(100, |event| told.push((event.part, event.count)));
         assert_eq!(told, [(Part::Lost, 3)]);
         books.tell_counted();
-        assert_eq!(reader.take(100, drop), 0, "once");
+        assert_eq!(reader.take(100, |_| ()), 0, "once");
     }
 
     #[test]
@@ -323,8 +367,8 @@ mod tests {
         let (books, mut reader) = open(1, BooksParams { waiting: 100, ..PARAMS });
         let books = &books[0];
         for _ in 0..50 {
-            let mut event = books.begin(HERE);
-            (event.outcome, event.denial) = (Outcome::Denied, Some(Denial::InvalidKey));
+            let mut event = begin(books);
+            event.denial = Some(Denial::InvalidKey);
             books.note(event);
         }
         let mut told = Vec::new();
@@ -350,14 +394,38 @@ mod tests {
         assert_eq!(workers, [0, 0, 1, 1]);
         assert!(!reader.is_abandoned());
         drop(books);
-        assert!(reader.is_abandoned() && reader.take(100, drop) == 4);
+        assert!(reader.is_abandoned() && reader.take(100, |_| ()) == 4);
+    }
+
+    #[test]
+    fn an_event_that_was_read_is_made_anew_and_tells_nothing_of_the_one_before() {
+        let (books, mut reader) = open(1, PARAMS);
+        let books = &books[0];
+        let mut first = begin(books);
+        let place = std::ptr::from_ref(&*first);
+        first.renew(first.request, first.begun, HERE);
+        first.owner.set(&[b'x'; 400]);
+        first.id.set(b"7");
+        (first.sent, first.denial, first.count) = (Some(first.begun), Some(Denial::ScopeMissing), 9);
+        (first.trace.id, first.status, first.warned) = (1, 403, true);
+        books.note(first);
+        assert_eq!(reader.take(1, |_| ()), 1);
+        let second = begin(books);
+        assert_eq!(std::ptr::from_ref(&*second), place, "without an allocation");
+        let fresh = Event::new(second.request, second.begun, HERE);
+        assert_eq!(format!("{second:?}"), format!("{fresh:?}"));
+        assert_ne!(std::ptr::from_ref(&*begin(books)), place);
     }
 
     #[test]
     fn books_that_nobody_reads_have_room_and_keep_nothing() {
         let books = Books::none(0);
-        answer(&books);
         books.tell_counted();
-        assert!(books.have_room() && !books.are_kept() && !books.are_synchronous());
+        assert!(
+            books.begin(Moment::now(), HERE).is_none()
+                && books.have_room()
+                && !books.are_kept()
+                && !books.are_synchronous()
+        );
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Nothing of `arguments` is here, and no text is copied where the body holds it unescaped.
 
-use std::io::Write as _;
-
 use crate::base::text;
 use crate::wire::mcp::{Era, Method, ProtocolVersion};
 use crate::wire::traceparent::TraceParent;
@@ -53,12 +51,13 @@ impl Id {
         match self {
             Self::None => noted.set(b""),
             Self::Number(number) => {
-                // A sign and twenty digits at most.
-                let mut digits = [0; 24];
-                let mut rest = digits.as_mut_slice();
-                let _ = write!(rest, "{number}");
-                let left = rest.len();
-                noted.set(digits.get(..digits.len() - left).unwrap_or_default());
+                let mut digits = itoa::Buffer::new();
+                // Nearly every id is short, and eight bytes are written for less than sixteen.
+                let digits = match i64::try_from(*number) {
+                    Ok(short) => digits.format(short),
+                    Err(_) => digits.format(*number),
+                };
+                noted.set(digits.as_bytes());
             }
             Self::Digits(digits) => noted.set(digits.in_body(body).as_bytes()),
             Self::Text(id) => {

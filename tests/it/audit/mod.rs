@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tollgate::base::moment::Moment;
 use tollgate::base::text::Text;
 use tollgate::base::{Denial, KeyId};
 use tollgate::telemetry::Outcome;
@@ -172,8 +173,8 @@ impl Running {
     }
 
     /// A call; its tool tells its number.
-    pub fn event(&self) -> Event {
-        let mut event = self.books.begin(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)));
+    pub fn event(&self) -> Box<Event> {
+        let mut event = self.books.begin(Moment::now(), IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))).unwrap();
         let number = event.request.count;
         event.key = KeyId::parse(KEY.as_bytes());
         event.owner = Text::of("Zoë".as_bytes());
