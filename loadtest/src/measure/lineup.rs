@@ -26,6 +26,8 @@ pub(crate) const RELAY: &str = "relay";
 pub(crate) const BARE_SERVER: &str = "bare-server";
 /// What all this is about.
 pub(crate) const GATEWAY: &str = "tollgate";
+/// The same with an audit log.
+pub(crate) const AUDITED: &str = "tollgate-audited";
 
 /// The upstream itself, without anything between.
 pub(crate) const DIRECT: &str = "direct";
@@ -99,6 +101,11 @@ impl Lineup {
         self.announced(GATEWAY, protocol, &self.fixture.gateway(protocol))
     }
 
+    /// The gateway with an audit log to files; what writes it has the same core.
+    pub(crate) fn audited(&self, protocol: Protocol) -> Done<Contender> {
+        self.announced(AUDITED, protocol, &self.fixture.audited(protocol))
+    }
+
     /// The upstream itself, in plaintext: it speaks nothing else.
     pub(crate) fn direct(&self) -> Done<Contender> {
         let target = self.target(self.stub.address, Protocol::H1, Rc::clone(&self.fixture.keys))?;
@@ -157,7 +164,8 @@ impl Lineup {
             (FLOOR, TargetKind::Floor, None, "a reverse proxy on hyper that checks nothing"),
             (RELAY, TargetKind::Floor, None, "copies bytes, a connection upstream for each client's"),
             (BARE_SERVER, TargetKind::Floor, None, "rustls on a socket, for handshakes alone"),
-            (GATEWAY, TargetKind::Gateway, Some(gateway), "one worker, every check on"),
+            (GATEWAY, TargetKind::Gateway, Some(gateway.clone()), "one worker, every check on, no audit log"),
+            (AUDITED, TargetKind::Gateway, Some(gateway), "the same, with an audit log to files"),
             (DIRECT, TargetKind::Direct, None, "the upstream itself, in plaintext with every protocol"),
         ]
         .map(|(name, kind, version, settings)| TargetInfo {

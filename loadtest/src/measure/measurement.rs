@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::handshakes::Handshakes;
-use super::lineup::{BARE_SERVER, Contender, FLOOR, GATEWAY, Lineup};
+use super::lineup::{AUDITED, BARE_SERVER, Contender, FLOOR, GATEWAY, Lineup};
 use super::rounds::Extent;
 use super::{flood, idle, latency};
 use crate::machine::Machine;
@@ -68,7 +68,8 @@ impl Measurement<'_> {
     /// Cells of all rounds.
     fn steps(&self) -> usize {
         let spoken = &self.extent.protocols;
-        let saturated: usize = spoken.iter().map(|protocol| self.targets(*protocol)).sum();
+        // With an audit log and without.
+        let saturated: usize = spoken.iter().map(|protocol| self.targets(*protocol) + 1).sum();
         // The same, and the upstream itself.
         let paced = if self.parts.latency { saturated + spoken.len() } else { 0 };
         let kinds = if self.parts.handshakes { HANDSHAKES.len() } else { 0 };
@@ -123,6 +124,7 @@ impl Measurement<'_> {
     /// CPU per request, and latency where it is asked for, of the same servers.
     fn spoken(&self, protocol: Protocol, progress: &Progress, report: &mut Report) -> Done {
         let mut contenders = self.contenders(protocol, u32::from(self.extent.connections), report)?;
+        contenders.push(self.lineup.audited(protocol)?);
         let cores = self.lineup.cores;
         let outcomes = runtime()?.block_on(self.extent.interleave(
             &contenders,
@@ -185,7 +187,7 @@ impl Measurement<'_> {
 
 /// Whether a measurement without it is none.
 fn needed(target: &str) -> bool {
-    [FLOOR, BARE_SERVER, GATEWAY].contains(&target)
+    [FLOOR, BARE_SERVER, GATEWAY, AUDITED].contains(&target)
 }
 
 /// Once: a peer that does not start says so in every part.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use clap::ValueEnum as _;
 use tempfile::TempDir;
 
 use super::registry::Registry;
@@ -62,6 +63,14 @@ impl Fixture {
             std::fs::write(&file, config(transport, upstream, shared))
                 .map_err(|e| format!("{}: {e}", file.display()))?;
         }
+        for protocol in Protocol::value_variants() {
+            let file = fixture.audited_config(*protocol);
+            let plain = fixture.config(*protocol);
+            let text = std::fs::read_to_string(&plain).map_err(|e| format!("{}: {e}", plain.display()))?;
+            // One log, one gateway.
+            let audit = format!("[audit]\nfolder = \"audit-{}\"\n", protocol.name());
+            std::fs::write(&file, audit + &text).map_err(|e| format!("{}: {e}", file.display()))?;
+        }
         let issue = |number| Ok(fixture.registry.issue(&format!("load-{number}"))?.key);
         fixture.keys = (0..keys).map(issue).collect::<Done<_>>()?;
         Ok(fixture)
@@ -86,6 +95,16 @@ impl Fixture {
     pub(crate) fn gateway(&self, protocol: Protocol) -> Program {
         let config = self.config(protocol).display().to_string();
         Program::new(&self.gateway, &["serve", "--workers", "1", "--config", &config])
+    }
+
+    /// The same with an audit log to files, as it is by default.
+    pub(crate) fn audited(&self, protocol: Protocol) -> Program {
+        let config = self.audited_config(protocol).display().to_string();
+        Program::new(&self.gateway, &["serve", "--workers", "1", "--config", &config])
+    }
+
+    fn audited_config(&self, protocol: Protocol) -> PathBuf {
+        self.folder.path().join(format!("audited-{}.toml", protocol.name()))
     }
 
     /// One of several gateways on a shared registry, with a name and a file of its own.
