@@ -6,6 +6,7 @@
 
 use crate::base::key::holds_key;
 use crate::base::unseen::is_unseen;
+use crate::telemetry::told::unquoted;
 use crate::wire::secrets::masked;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -66,10 +67,7 @@ pub(super) fn quote_id(out: &mut Vec<u8>, bytes: &[u8], is_cut: bool) {
     {
         return out.extend_from_slice(bytes);
     }
-    match serde_json::from_slice::<String>(bytes) {
-        Ok(text) if !is_cut => quote_foreign(out, text.as_bytes(), false),
-        _ => quote_foreign(out, bytes, is_cut),
-    }
+    quote_foreign(out, unquoted(bytes, is_cut).as_bytes(), is_cut);
 }
 
 /// Writes a JSON value; where its strings hold what is not seen, that is written as a reader sees it.

@@ -4,7 +4,7 @@
 
 use crate::telemetry::event::{Event, Part};
 use crate::telemetry::names::Names;
-use crate::telemetry::told::told;
+use crate::telemetry::told::{told, told_id};
 
 /// By which levels are set for these lines.
 const TARGET: &str = "tollgate::requests";
@@ -31,7 +31,7 @@ pub fn tell(event: &Event, names: &Names) {
 
 fn whole(event: &Event, names: &Names, server: Option<&str>) {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let (name, id) = (some(&told(&event.target)), some(&told(&event.id)));
+    let (name, id) = (some(&told(&event.target)), some(&told_id(&event.id)));
     let rule = names.name(event.rule);
     tracing::info!(
         target: TARGET,

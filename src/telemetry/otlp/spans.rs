@@ -7,11 +7,10 @@ use http::Uri;
 
 use super::fields::{integer, text, truth};
 use crate::base::moment::Calendar;
-use crate::base::text::Text;
 use crate::telemetry::Outcome;
 use crate::telemetry::event::Event;
 use crate::telemetry::names::Names;
-use crate::telemetry::told::told;
+use crate::telemetry::told::{told, told_id};
 use crate::wire::mcp::{Concern, Method};
 use crate::wire::protobuf::Writer;
 
@@ -38,7 +37,7 @@ pub(super) fn server(span: &mut Writer, event: &Event, names: &Names, calendar: 
     span.fixed64(8, calendar.unix_nanos(event.ended));
     of_method(span, event, &target);
     if !event.id.is_empty() {
-        text(span, ATTRIBUTE, "jsonrpc.request.id", &id_of(&event.id));
+        text(span, ATTRIBUTE, "jsonrpc.request.id", &told_id(&event.id));
     }
     text(span, ATTRIBUTE, "client.address", &event.from.to_string());
     if event.status != 0 {
@@ -164,12 +163,6 @@ fn of_endpoint(span: &mut Writer, endpoint: &str) {
     if let Some(port) = port {
         integer(span, ATTRIBUTE, "server.port", port.into());
     }
-}
-
-/// A request's id, of which JSON is noted, as a text.
-fn id_of(noted: &Text<30>) -> String {
-    let told = told(noted);
-    serde_json::from_str::<String>(&told).unwrap_or(told)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod crash;
 mod full;
-mod secrets;
+pub mod secrets;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 
 mod path;
 mod receiver;
+mod secrets;
 mod settings;
 mod trouble;
 
