@@ -3,6 +3,7 @@
 mod crash;
 mod full;
 pub mod secrets;
+mod slow;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -120,6 +120,21 @@ scopes = ["crm:read"]
         Gateway::start(command(&["serve", "--config", config.to_str().unwrap()]))
     }
 
+    /// The same, where standard output leads elsewhere.
+    pub fn serve_into(&self, stdout: impl Into<Stdio>) -> Gateway {
+        let config = self.config();
+        Gateway::start_into(command(&["serve", "--config", config.to_str().unwrap()]), stdout.into())
+    }
+
+    /// The same, begun by another program, which is given these arguments and behind them what to run.
+    pub fn serve_by(&self, starter: &str, arguments: &[&str]) -> Gateway {
+        let config = self.config();
+        let program = command(&["serve", "--config", config.to_str().unwrap()]);
+        let mut started = Command::new(starter);
+        started.args(arguments).arg(program.get_program()).args(program.get_args()).stdin(Stdio::null());
+        Gateway::start(started)
+    }
+
     /// The same, where the system allows so many open files.
     pub fn serve_with_descriptors(&self, count: usize) -> Gateway {
         let config = self.config();
@@ -140,10 +155,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    fn start(mut program: Command) -> Self {
-        let mut child = program.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    fn start(program: Command) -> Self {
+        Self::start_into(program, Stdio::piped())
+    }
+
+    fn start_into(mut program: Command, stdout: Stdio) -> Self {
+        let mut child = program.stderr(Stdio::piped()).stdout(stdout).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        keep(child.stdout.take().unwrap(), &said);
+        if let Some(stdout) = child.stdout.take() {
+            keep(stdout, &said);
+        }
         keep(child.stderr.take().unwrap(), &said);
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
