@@ -81,6 +81,33 @@ fn the_printed_curl_line_works_when_pasted_and_a_second_start_reuses_the_folder(
             "{text}{}",
             String::from_utf8_lossy(&answer.stderr)
         );
+        let denied = curl.replace("mcp_test_", "mcp_test_x");
+        assert!(Command::new("sh").args(["-c", &denied]).output().unwrap().status.success());
+        // And so do the commands that show what was written down of it.
+        for (command, told) in [("tail", "tools/list"), ("search", "denied"), ("verify", "demo")] {
+            let begin = format!("tollgate audit {command} ");
+            let line = page
+                .lines()
+                .find_map(|line| {
+                    line.trim_start().strip_prefix("tollgate ").filter(|_| line.contains(&begin))
+                })
+                .unwrap();
+            let line = format!("'{}' {line}", crate::world::program().to_str().unwrap());
+            let begun = std::time::Instant::now();
+            loop {
+                let ran = Command::new("sh").args(["-c", &line]).output().unwrap();
+                let out = String::from_utf8_lossy(&ran.stdout);
+                if ran.status.success() && out.contains(told) {
+                    break;
+                }
+                assert!(
+                    begun.elapsed().as_secs() < 10,
+                    "{line}: {out}{}",
+                    String::from_utf8_lossy(&ran.stderr)
+                );
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        }
         // The client configuration is JSON with url and headers.
         let start = page.find("{\n  \"mcpServers\"").unwrap();
         let config: Value =
@@ -133,7 +160,7 @@ fn private_files_are_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = TempDir::new().unwrap();
     let demo = Demo::start(&folder.path().join("d"));
-    for name in ["ca.key", "server.key", "tollgate.db"] {
+    for name in ["ca.key", "server.key", "tollgate.db", "audit"] {
         let mode = std::fs::metadata(folder.path().join("d").join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }

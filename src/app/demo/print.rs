@@ -72,6 +72,12 @@ Keys, while this runs, in another terminal:
   tollgate key list --config '{config}'
   tollgate explain --config '{config}' --key {id} --server notes --tool notes_delete
 
+Every call and every refusal is written down, in a chain that shows what was changed:
+
+  tollgate audit tail --config '{config}'
+  tollgate audit search --config '{config}' --outcome denied
+  tollgate audit verify --config '{config}'
+
 Health and metrics: http://{admin}/readyz and http://{admin}/metrics
 ",
             id = self.id,
@@ -102,6 +108,12 @@ connections = 512
 
 [admin]
 address = "127.0.0.1:{admin}"
+
+# What was called and what was refused: tollgate audit tail, search, verify.
+[audit]
+folder = "audit"
+replica = "demo"
+retain_age = "7d"
 
 [[servers]]
 name = "notes"
