@@ -106,6 +106,8 @@ pub struct AuditNumbers {
     pub counters: Arc<Counters>,
     /// Whether requests are refused that cannot be written down.
     pub refuses: bool,
+    /// Records that wait in all queues before each counts as full.
+    pub capacity: u64,
 }
 
 /// What the process has, and may have.

@@ -203,7 +203,13 @@ impl Page {
         };
         let help = "Records of the audit log that wait to be written";
         #[expect(clippy::cast_precision_loss, reason = "the queue is far shorter than 2^52")]
-        gauge(encoder, "tollgate_audit_queue", help, of(|numbers| &numbers.standing.waiting) as f64)?;
+        let (waiting, capacity) = (
+            of(|numbers| &numbers.standing.waiting) as f64,
+            kept.map_or(0, |numbers| numbers.capacity) as f64,
+        );
+        gauge(encoder, "tollgate_audit_queue", help, waiting)?;
+        let help = "Records that can wait before the audit log counts as full";
+        gauge(encoder, "tollgate_audit_queue_capacity", help, capacity)?;
         let failing = kept.is_some_and(|numbers| numbers.standing.is_failing.load(Ordering::Relaxed));
         let help = "Whether the audit log cannot be written";
         gauge(encoder, "tollgate_audit_failing", help, f64::from(u8::from(failing)))?;
