@@ -78,8 +78,11 @@ impl Log {
         }
     }
 
-    /// Writes an event's record, in memory.
+    /// Writes an event's record, in memory; not where neither files nor sinks would get it.
     pub(super) fn note(&mut self, event: &mut Event) {
+        if self.files.is_none() && self.outlets.is_empty() {
+            return;
+        }
         self.waiting.extend(event.written.take());
         self.scribe.put(&mut self.pending.lines, &mut self.head, event);
         self.pending.count += 1;

@@ -144,3 +144,23 @@ fn without_a_folder_the_chain_is_made_for_the_sinks() {
     std::fs::write(place.path().join("gw-1-00000000000000000001.jsonl"), lines).unwrap();
     assert_eq!(place.sound().0, 24);
 }
+
+#[test]
+fn with_observers_alone_events_are_shown_and_no_records_are_made() {
+    let place = Place::new();
+    let names = std::sync::Arc::default();
+    let shown = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = std::sync::Arc::clone(&shown);
+    let mut params = place.params(&names);
+    params.files = None;
+    params.observers = vec![Box::new(move |_, _, _| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    })];
+    let running = place.start_with(params, &names).unwrap();
+    running.note(20);
+    let counters = std::sync::Arc::clone(running.audit.counters());
+    running.stop();
+    assert_eq!(shown.load(std::sync::atomic::Ordering::Relaxed), 20);
+    // Where it opened and closed, each with a checkpoint.
+    assert_eq!(counters.records.load(std::sync::atomic::Ordering::Relaxed), 4);
+}
