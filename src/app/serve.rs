@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::gateway::{Gateway, StartFault};
 use super::signals;
 use crate::config::{Environment, Faults, LogFormat, load};
-use crate::control::{Reload, ReloadParams};
+use crate::control::{Fixed, Reload, ReloadParams};
 use crate::telemetry::log;
 
 /// What the command line says.
@@ -37,6 +37,7 @@ pub fn serve(options: ServeOptions, environment: Environment) -> Result<(), Serv
     let log = log::init(&settings.log_level, json, settings.log_requests);
     let plaintext = matches!(settings.listen.transport, crate::config::Transport::Plaintext);
     let workers = options.workers.unwrap_or(settings.listen.workers);
+    let fixed = Fixed::of(&settings);
     let gateway = Gateway::start(&mut settings, workers)?;
     tracing::info!(address = %gateway.address, admin = %gateway.admin, workers, servers = settings.servers.len(), "serving");
     if plaintext {
@@ -50,7 +51,7 @@ pub fn serve(options: ServeOptions, environment: Environment) -> Result<(), Serv
         trust: gateway.trust.clone(),
         log,
     };
-    let outcome = signals::wait(Some(Reload::new(reload, &settings, plaintext)));
+    let outcome = signals::wait(Some(Reload::new(reload, fixed, &settings)));
     tracing::info!("stopping");
     gateway.stop();
     Ok(outcome?)

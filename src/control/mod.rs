@@ -16,4 +16,4 @@ pub use follow::{Follower, FollowerFault, Pace, UsedBatch};
 pub use leases::{LeaseParams, Leases};
 pub use open::{Opened, feed, open, place};
 pub use publish::{KeyLoad, Publisher};
-pub use reload::{Reload, ReloadParams};
+pub use reload::{Fixed, Reload, ReloadParams};

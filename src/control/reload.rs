@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use http::{HeaderName, HeaderValue};
+
 use super::compile::compile;
 use super::publish::Publisher;
 use crate::config::{Environment, Settings, Transport, load};
@@ -32,17 +34,16 @@ pub struct ReloadParams {
 /// Watches one configuration.
 pub struct Reload {
     params: ReloadParams,
-    fixed: String,
+    fixed: Fixed,
     seen: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 type Stamp = (std::time::SystemTime, u64, u64);
 
 impl Reload {
-    /// Watches the configuration that `settings` came from; their certificate may have been
-    /// taken out already, so `plaintext` tells what they said.
-    pub fn new(params: ReloadParams, settings: &Settings, plaintext: bool) -> Self {
-        let mut reload = Self { fixed: fixed(settings, plaintext), params, seen: Vec::new() };
+    /// Watches the configuration that `settings` came from; `fixed` is of them as they were read.
+    pub fn new(params: ReloadParams, fixed: Fixed, settings: &Settings) -> Self {
+        let mut reload = Self { fixed, params, seen: Vec::new() };
         reload.remember(settings);
         reload
     }
@@ -68,8 +69,7 @@ impl Reload {
     }
 
     fn apply(&mut self, settings: Settings) {
-        let plaintext = matches!(settings.listen.transport, Transport::Plaintext);
-        if fixed(&settings, plaintext) != self.fixed {
+        if Fixed::of(&settings) != self.fixed {
             tracing::warn!(
                 "addresses, workers, bounds, registry, audit log, otlp and the log's format change with a restart only"
             );
@@ -115,21 +115,36 @@ fn stamp(file: &std::path::Path) -> Option<Stamp> {
     Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
 }
 
-/// Everything that a reload cannot change, in one comparable text without secrets.
-fn fixed(settings: &Settings, plaintext: bool) -> String {
-    let listen = &settings.listen;
-    let registry = &settings.keys.registry;
-    let peppers: Vec<_> = registry.peppers.iter().map(|(id, _)| id).collect();
-    format!(
-        "{:?} {plaintext} {} {:?} {:?} {:?} {peppers:?} {:?} {:?} {:?} {:?}",
-        listen.address,
-        listen.workers,
-        settings.admin,
-        registry.store,
-        registry.max_staleness,
-        settings.bounds,
-        settings.log_format,
-        settings.audit,
-        settings.otlp,
-    )
+/// Everything that a reload cannot change. To be taken before the start, which changes some of it: the
+/// certificate goes, and connections are held to what the system allows.
+#[derive(PartialEq, Eq)]
+pub struct Fixed {
+    /// What is no secret, in one comparable text.
+    text: String,
+    /// What the collector is sent, whose values no text shows.
+    otlp_headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Fixed {
+    /// What these settings say of it.
+    pub fn of(settings: &Settings) -> Self {
+        let plaintext = matches!(settings.listen.transport, Transport::Plaintext);
+        let listen = &settings.listen;
+        let registry = &settings.keys.registry;
+        let peppers: Vec<_> = registry.peppers.iter().map(|(id, _)| id).collect();
+        let text = format!(
+            "{:?} {plaintext} {} {:?} {:?} {:?} {peppers:?} {:?} {:?} {:?} {:?}",
+            listen.address,
+            listen.workers,
+            settings.admin,
+            registry.store,
+            registry.max_staleness,
+            settings.bounds,
+            settings.log_format,
+            settings.audit,
+            settings.otlp,
+        );
+        let otlp_headers = settings.otlp.as_ref().map(|otlp| otlp.headers.clone()).unwrap_or_default();
+        Self { text, otlp_headers }
+    }
 }

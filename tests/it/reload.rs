@@ -59,3 +59,22 @@ fn the_log_s_levels_change_while_it_runs() {
     std::fs::write(world.config(), with("debug")).unwrap();
     gateway.await_said_times("\"configuration reloaded\"", 2);
 }
+
+#[test]
+fn a_change_of_what_the_collector_is_sent_is_told_to_need_a_restart() {
+    let collector = "[otlp]\nendpoint = \"http://127.0.0.1:9\"\nlogs = true\nheaders = [{ header = \"X-Key\", value = \"first-secret\" }]\n";
+    let world = World::new(collector, "");
+    let gateway = world.serve();
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    // Nothing that is fixed: reloaded, and nothing said.
+    gateway.signal("HUP");
+    gateway.await_said("configuration reloaded");
+    assert!(!gateway.said().contains("with a restart only"));
+    let changes = [("first-secret", "other-secret"), ("X-Key", "X-Name"), ("logs = true", "metrics = {}")];
+    for (times, (from, to)) in (1..).zip(changes) {
+        std::fs::write(world.config(), text.replace(from, to)).unwrap();
+        gateway.signal("HUP");
+        gateway.await_said_times("with a restart only", times);
+    }
+    assert!(!gateway.said().contains("-secret"), "{}", gateway.said());
+}
