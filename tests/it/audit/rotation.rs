@@ -75,7 +75,13 @@ fn the_oldest_files_go_and_the_log_says_so() {
     assert!(
         deleted.iter().any(|line| line["file"] == before[0].name() && line["through"] == before[1].first - 1)
     );
-    // One more that goes by somebody's hand is missed.
+    // What was told to go may still be there, as the stop came before: it is not missed.
+    let through = deleted.iter().filter_map(|line| line["through"].as_u64()).max().unwrap();
+    for file in list(&place.path()).unwrap().into_iter().filter(|file| file.first <= through) {
+        std::fs::remove_file(file.path).unwrap();
+    }
+    assert!(place.verify().is_sound());
+    // One more that goes by somebody's hand is.
     let first = list(&place.path()).unwrap().remove(0);
     std::fs::remove_file(first.path).unwrap();
     assert!(!place.verify().is_sound());
