@@ -8,8 +8,8 @@ mod cluster;
 
 use std::time::Duration;
 
-use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult};
-use redis::{RedisConnectionInfo, TlsCertificates};
+use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError};
+use redis::{RedisConnectionInfo, RedisResult, TlsCertificates};
 
 use crate::base::redis::{Node, RedisParams, Topology};
 
@@ -42,7 +42,7 @@ impl RedisParams {
                 let named: Option<(String, u16)> =
                     redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master).query(&mut asked)?;
                 let (host, port) = named.ok_or_else(|| {
-                    redis::RedisError::from((
+                    RedisError::from((
                         redis::ErrorKind::InvalidClientConfig,
                         "the sentinel knows no primary of this name",
                         master.clone(),
@@ -100,9 +100,24 @@ impl RedisParams {
     }
 }
 
+/// What Redis or the driver says, in words for the operator; never a credential.
+pub fn reason(error: &RedisError) -> String {
+    use redis::{ErrorKind, ServerErrorKind};
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => "it does not accept the user and the password".into(),
+        ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            format!("the user lacks a right ({error}); docs/OPERATIONS.md has the lines for ACL SETUSER")
+        }
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => "it is still loading its data".into(),
+        _ if error.is_timeout() => "it does not answer in time".into(),
+        _ if error.is_connection_refusal() => "nothing listens there".into(),
+        _ => error.to_string(),
+    }
+}
+
 /// What the first node says that answers; else what the last one failed with.
 fn first<T>(nodes: &[Node], mut ask: impl FnMut(&Node) -> RedisResult<T>) -> RedisResult<T> {
-    let mut failed = redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "no node is named"));
+    let mut failed = RedisError::from((redis::ErrorKind::InvalidClientConfig, "no node is named"));
     for node in nodes {
         match ask(node) {
             Ok(told) => return Ok(told),

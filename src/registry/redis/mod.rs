@@ -23,7 +23,7 @@ use redis::{Connection, RedisError, RedisResult};
 use super::contract::{Change, Changes, Edit, Fault, Feed, Loaded, Position, Registry, Stored, Used};
 use crate::base::redis::RedisParams;
 use crate::base::{KeyId, SealingKey, UnixSeconds};
-use crate::link::Cluster;
+use crate::link::{Cluster, reason};
 use names::Names;
 
 pub use claims::Claim;
@@ -113,21 +113,6 @@ impl Redis {
             self.link = None;
         }
         self.fault(&reason(error))
-    }
-}
-
-/// What Redis or the driver says, in words for the operator; never a credential.
-fn reason(error: &RedisError) -> String {
-    use redis::{ErrorKind, ServerErrorKind};
-    match error.kind() {
-        ErrorKind::AuthenticationFailed => "it does not accept the user and the password".into(),
-        ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            format!("the user lacks a right ({error}); docs/OPERATIONS.md has the lines for ACL SETUSER")
-        }
-        ErrorKind::Server(ServerErrorKind::BusyLoading) => "it is still loading its data".into(),
-        _ if error.is_timeout() => "it does not answer in time".into(),
-        _ if error.is_connection_refusal() => "nothing listens there".into(),
-        _ => error.to_string(),
     }
 }
 
