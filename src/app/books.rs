@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::gateway::StartFault;
+use crate::cluster::AuditStream;
 use crate::config::{AuditSettings, Bounds, Settings, SinkKind};
 use crate::telemetry::Metrics;
 use crate::telemetry::audit::sink::{Sink, Stdout};
@@ -99,6 +100,9 @@ fn sinks(audit: &AuditSettings, exporter: Option<&Exporter>) -> Result<Vec<Box<d
     for kind in &audit.sinks {
         match kind {
             SinkKind::Stdout => sinks.push(Box::new(Stdout::new().map_err(AuditFault::System)?)),
+            SinkKind::Redis { params, length } => {
+                sinks.push(Box::new(AuditStream::new(params.as_ref().clone(), *length)));
+            }
         }
     }
     if let Some(sink) = exporter.and_then(Exporter::sink) {

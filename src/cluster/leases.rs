@@ -273,7 +273,7 @@ fn send(
 
 /// The slot of a name without a hash tag: CRC-16/XMODEM of its bytes (Redis Cluster specification,
 /// "Key distribution model").
-fn slot(name: &str) -> u16 {
+pub(super) fn slot(name: &str) -> u16 {
     let crc =
         name.bytes().fold(0_u16, |crc, byte| {
             (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| {

@@ -109,6 +109,8 @@ pub const WHEN_FULL: &str = "refuse";
 pub const AUDIT_QUEUE: u32 = 8_192;
 /// A client that is told why, and tries again a few times; what is more is a flood.
 pub const AUDIT_REFUSALS: u32 = 10;
+/// 100 MB at most of the Redis that holds the keys, and time enough for a consumer that is started again.
+pub const STREAM_LENGTH: u32 = 100_000;
 /// What a machine that loses its power may lose; a sync costs some milliseconds of the disk.
 pub const AUDIT_FSYNC: &str = "200ms";
 /// What somebody who takes the machine over may write anew without its being seen.

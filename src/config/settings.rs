@@ -83,20 +83,17 @@ impl AuditSettings {
 }
 
 /// Where records go beside the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum SinkKind {
     /// Standard output.
     Stdout,
-}
-
-impl SinkKind {
-    /// What is accepted.
-    pub const ACCEPTED: &str = "\"stdout\"";
-
-    /// A sink by its name.
-    pub fn parse(name: &str) -> Option<Self> {
-        (name == "stdout").then_some(Self::Stdout)
-    }
+    /// A stream in the registry's Redis.
+    Redis {
+        /// How it is reached.
+        params: Box<RedisParams>,
+        /// Records that the stream holds.
+        length: u32,
+    },
 }
 
 /// Where the audit log is, for who reads it.

@@ -15,6 +15,7 @@
 mod addresses;
 mod admin;
 mod audit;
+mod audit_stream;
 mod books;
 mod bounds;
 mod browsers;

@@ -14,12 +14,13 @@ use crate::config::tls::others_can_read;
 use crate::telemetry::audit::{FileParams, Retention, Signer, is_replica_name};
 
 const DAY: u64 = 86_400;
+const SINKS: &str = "\"stdout\" or \"redis\"";
 const REPLICA: &str = "1 to 64 letters, digits, '-', '_' and '.', not beginning with '.'";
 
 impl Check<'_> {
     pub(super) fn audit(&mut self, raw: &Audit, store: &Store) -> AuditSettings {
         let files = self.audit_files(raw);
-        let sinks = self.sinks(&raw.sinks);
+        let sinks = self.sinks(raw, store);
         if raw.sync && files.is_none() {
             self.faults.add("audit.sync", "true without a folder", "audit.folder beside it, or no sync");
         }
@@ -110,16 +111,26 @@ impl Check<'_> {
         read.ok().map(Arc::new)
     }
 
-    fn sinks(&mut self, names: &[String]) -> Vec<SinkKind> {
+    fn sinks(&mut self, raw: &Audit, store: &Store) -> Vec<SinkKind> {
         let mut sinks = Vec::new();
-        for (index, name) in names.iter().enumerate() {
+        for (index, name) in raw.sinks.iter().enumerate() {
             let path = format!("audit.sinks[{index}]");
-            match SinkKind::parse(name) {
-                Some(sink) if sinks.contains(&sink) => {
-                    self.faults.add(path, format!("{name:?} again"), "each sink once");
+            if raw.sinks.iter().take(index).any(|before| before == name) {
+                self.faults.add(path, format!("{name:?} again"), "each sink once");
+                continue;
+            }
+            match (name.as_str(), store) {
+                ("stdout", _) => sinks.push(SinkKind::Stdout),
+                ("redis", Store::Redis(redis)) => sinks.push(SinkKind::Redis {
+                    params: Box::new(redis.params.clone()),
+                    length: raw.stream_length,
+                }),
+                ("redis", Store::Embedded { .. }) => {
+                    let found = "\"redis\", and a registry that is in no Redis";
+                    let accepted = "\"redis\" where registry.kind = \"redis\": the stream is in the Redis of registry.url";
+                    self.faults.add(path, found, accepted);
                 }
-                Some(sink) => sinks.push(sink),
-                None => self.faults.add(path, format!("the string {name:?}"), SinkKind::ACCEPTED),
+                _ => self.faults.add(path, format!("the string {name:?}"), SINKS),
             }
         }
         sinks

@@ -46,9 +46,12 @@ pub(in crate::config) struct Audit {
     /// How large all files together may be before the oldest are deleted; any size where it is not set.
     #[schemars(extend("format" = "size"), example = &"20GiB")]
     pub(in crate::config) retain_size: Option<String>,
-    /// Where records go besides: "stdout". The files never wait for them.
+    /// Where records go besides: "stdout", and "redis", a stream in the Redis of a registry that is there. The files never wait for them.
     #[schemars(example = vec!["stdout"])]
     pub(in crate::config) sinks: Vec<String>,
+    /// Records that the stream of the sink "redis" holds, of all replicas together; the oldest go first. As many fewer as they are larger than 1 KiB on average, so that the stream takes about so many KiB of Redis' memory at most.
+    #[schemars(range(min = 1_000, max = 100_000_000))]
+    pub(in crate::config) stream_length: u32,
 }
 
 impl Default for Audit {
@@ -68,6 +71,7 @@ impl Default for Audit {
             retain_age: None,
             retain_size: None,
             sinks: Vec::new(),
+            stream_length: defaults::STREAM_LENGTH,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
-use tollgate::config::{Environment, load_text};
+use tollgate::config::{Environment, SinkKind, load_text};
 use tollgate::telemetry::audit::Signer;
 
 const GOOD: &str = r#"
@@ -60,7 +60,18 @@ fn the_audit_log_is_kept_as_it_says() {
             "retain_size = \"100MiB\"",
             "audit.retain_size: found 100MiB, less than two files of audit.rotate_size; accepted: at least 128MiB",
         ),
-        ("sinks = [\"syslog\"]", "audit.sinks[0]: found the string \"syslog\"; accepted: \"stdout\""),
+        (
+            "sinks = [\"syslog\"]",
+            "audit.sinks[0]: found the string \"syslog\"; accepted: \"stdout\" or \"redis\"",
+        ),
+        (
+            "sinks = [\"stdout\", \"redis\"]",
+            "audit.sinks[1]: found \"redis\", and a registry that is in no Redis; accepted: \"redis\" where registry.kind = \"redis\"",
+        ),
+        (
+            "stream_length = 10",
+            "audit.stream_length: found the integer 10; accepted: an integer from 1000 to",
+        ),
         (
             "sinks = [\"stdout\", \"stdout\"]",
             "audit.sinks[1]: found \"stdout\" again; accepted: each sink once",
@@ -71,6 +82,10 @@ fn the_audit_log_is_kept_as_it_says() {
         let faults = sound(audit).err().map(|faults| faults.to_string()).unwrap_or_default();
         assert!(faults.contains(told) && faults.lines().count() == 1, "{audit}: {faults}");
     }
+    let in_redis = "sinks = [\"redis\"]\nstream_length = 5000\n[registry]\nkind = \"redis\"\nurl = \"redis://127.0.0.1\"\nreplica = { name = \"gw-2\" }";
+    let settings = sound(in_redis).unwrap().audit;
+    assert!(matches!(settings.sinks[..], [SinkKind::Redis { length: 5_000, .. }]));
+    assert_eq!((settings.replica.as_str(), settings.is_kept()), ("gw-2", true));
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let open = sound("signing_key = \"audit.key\"").unwrap_err().to_string();
     assert!(open.contains("which every user of this machine can read"), "{open}");

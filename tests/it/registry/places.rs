@@ -107,7 +107,7 @@ pub(super) fn tls_and_users() {
         "no",
     ]);
     let rights = documented_rights();
-    assert_eq!(rights.keys().collect::<Vec<_>>(), ["administrator", "gateway"]);
+    assert_eq!(rights.keys().collect::<Vec<_>>(), ["administrator", "auditor", "gateway"]);
     for (user, words) in &rights {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         assert_eq!(server.ask(&[&["ACL", "SETUSER", user], &words[..]].concat()), "OK");

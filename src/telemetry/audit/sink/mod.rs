@@ -90,6 +90,12 @@ pub struct Told {
     pub at: u64,
     /// The trace that it belongs to; 0 where there is none.
     pub trace: u128,
+    /// Its number in its chain; 0 where it cannot be read.
+    pub seq: u64,
+    /// Who wrote it.
+    pub replica: Bytes,
+    /// What it tells.
+    pub kind: Bytes,
 }
 
 impl Told {
@@ -104,7 +110,9 @@ impl Told {
         let digits =
             memmem::find(told, TRACE).and_then(|at| told.get(at + TRACE.len()..at + TRACE.len() + 32));
         let trace = digits.and_then(read_hex::<16>).map_or(0, u128::from_be_bytes);
-        Self { at: at.unwrap_or(0), trace, line }
+        let part = |text: Option<&str>| text.map_or_else(Bytes::new, |text| line.slice_ref(text.as_bytes()));
+        let (replica, kind) = (part(read.map(|read| read.replica)), part(read.map(|read| read.kind)));
+        Self { at: at.unwrap_or(0), trace, seq: read.map_or(0, |read| read.seq), replica, kind, line }
     }
 }
 
@@ -316,6 +324,9 @@ mod tests {
         let traces: Vec<_> = told.iter().map(|told| told.trace).collect();
         assert_eq!(traces, [0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c, 0]);
         assert_eq!(told[0].line, text.lines().next().unwrap());
+        assert_eq!((told[0].seq, &told[0].replica[..], &told[0].kind[..]), (7, &b"gw"[..], &b"call"[..]));
+        let odd = Batch::new(Bytes::from_static(b"odd\n"), 1).records().next().unwrap();
+        assert_eq!((odd.seq, odd.at, odd.replica.len(), &odd.line[..]), (0, 0, 0, &b"odd"[..]));
     }
 
     #[test]
