@@ -362,6 +362,8 @@ impl Writer {
                 break;
             }
         }
+        // Sinks are handed the last records before it is told what they missed.
+        self.log.sync()?;
         self.log.tell_dropped();
         self.log.close()
     }
