@@ -208,9 +208,9 @@ fn with_observers_alone_events_are_shown_and_no_records_are_made() {
     })];
     let running = place.start_with(params, &names).unwrap();
     running.note(20);
-    let counters = std::sync::Arc::clone(running.audit.counters());
+    let counters = Arc::clone(running.audit.counters());
     running.stop();
-    assert_eq!(shown.load(std::sync::atomic::Ordering::Relaxed), 20);
+    assert_eq!(shown.load(Ordering::Relaxed), 20);
     // Where it opened and closed, each with a checkpoint.
-    assert_eq!(counters.records.load(std::sync::atomic::Ordering::Relaxed), 4);
+    assert_eq!(counters.records.load(Ordering::Relaxed), 4);
 }
