@@ -1,4 +1,4 @@
-//! `tollgate doctor`: tries each dependency and each upstream, and says what is wrong.
+//! `tollgate doctor`: tries each dependency and each upstream, looks at the books, and says what is wrong.
 //!
 //! It only looks: the registry is read, and an upstream is asked `server/discover`, which
 //! makes no session and calls no tool.
@@ -10,7 +10,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
-use super::{CommandFault, Common, Session, config_file, output, own_limits};
+use super::{CommandFault, Common, Session, books, config_file, output, own_limits};
 use crate::cluster::Ledger;
 use crate::config::{Settings, Store, load};
 use crate::control::{compile, open, place};
@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const DISCOVER: &str = r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
 
-struct Finding {
+/// One thing that was looked at.
+pub(super) struct Finding {
     what: String,
     fault: Option<String>,
     told: String,
@@ -40,6 +41,7 @@ pub(super) fn doctor(common: &Common, session: &mut Session<'_>) -> Result<(), C
     )];
     findings.push(registry(&settings));
     findings.extend(shared_limits(&settings));
+    findings.extend(books::findings(&settings));
     findings.extend(upstreams(&settings)?);
     if common.json {
         let list: Vec<_> = findings
@@ -64,11 +66,11 @@ pub(super) fn doctor(common: &Common, session: &mut Session<'_>) -> Result<(), C
     }
 }
 
-fn well(what: String, told: String) -> Finding {
+pub(super) fn well(what: String, told: String) -> Finding {
     Finding { what, fault: None, told }
 }
 
-fn wrong(what: String, fault: String) -> Finding {
+pub(super) fn wrong(what: String, fault: String) -> Finding {
     Finding { what, fault: Some(fault), told: String::new() }
 }
 

@@ -6,6 +6,7 @@
 
 mod args;
 mod audit;
+mod books;
 mod check;
 mod doctor;
 mod explain;

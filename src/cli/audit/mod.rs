@@ -13,6 +13,7 @@ use std::time::{Duration, UNIX_EPOCH};
 pub(super) use args::AuditCommand;
 use args::{SearchArguments, TailArguments};
 use show::Shown;
+pub(super) use show::seen;
 
 use super::{CommandFault, Common, Session, config_file};
 use crate::base::denial::TABLE;

@@ -95,7 +95,7 @@ fn acts(character: char) -> bool {
 }
 
 /// A text in which everything is seen.
-pub(super) fn seen(text: &str) -> String {
+pub(in crate::cli) fn seen(text: &str) -> String {
     let show = |character: char| {
         if acts(character) { character.escape_unicode().to_string() } else { character.to_string() }
     };

@@ -14,6 +14,7 @@ mod logs;
 mod metrics;
 mod params;
 mod queue;
+mod reach;
 mod sink;
 mod spans;
 
@@ -39,6 +40,7 @@ use link::Connecting;
 use metrics::When;
 pub use params::{Endpoint, OtlpParams, OtlpProtocol};
 use queue::Queue;
+pub use reach::reach;
 pub use sink::LogSink;
 
 /// Time that what waits has to be sent after a stop.

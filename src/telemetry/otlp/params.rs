@@ -55,3 +55,13 @@ pub enum OtlpProtocol {
     /// gRPC, over HTTP/2.
     Grpc,
 }
+
+impl OtlpProtocol {
+    /// What it is called to people.
+    pub fn spoken(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Grpc => "gRPC",
+        }
+    }
+}

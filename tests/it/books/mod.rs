@@ -1,6 +1,7 @@
 //! The books of a running gateway: what it writes down of calls and refusals, whatever happens to it.
 
 mod crash;
+mod doctor;
 mod full;
 pub mod secrets;
 mod slow;
