@@ -118,13 +118,14 @@ fn calls_are_refused_while_the_disk_stands_still_and_nothing_is_lost() {
 
 #[test]
 fn calls_go_on_while_the_disk_stands_still_and_what_is_lost_is_told_where_that_is_chosen() {
-    let world = world(&format!("queue = {QUEUE}\nwhen_full = \"drop\"\n"), "");
+    // What may be under way finds room behind the queue's end.
+    let bounds = "[bounds]\nrequests = 100\nstreams = 100\n";
+    let world = world(&format!("queue = {QUEUE}\nwhen_full = \"drop\"\n{bounds}"), "");
     let (key, _) = world.issue(&["crm:read"]);
     let mut running = Stalling::serve(&world);
     let mut served = load(&running.gateway, &key, "crm.read_x", "{}", 50)[0];
     let before = running.gateway.resident();
     running.stall();
-    // More than what may be under way finds room as well.
     until("records are lost", || {
         let [more, refused] = load(&running.gateway, &key, "crm.read_x", "{}", 500);
         assert_eq!(refused, 0);
