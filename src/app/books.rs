@@ -12,7 +12,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::audit::sink::{Sink, Stdout};
 use crate::telemetry::audit::{Audit, AuditFault, AuditParams, Observer};
 use crate::telemetry::books::{self, Books, BooksParams, Reader};
-use crate::telemetry::log::requests;
+use crate::telemetry::log::{LogControl, requests};
 use crate::telemetry::metrics::AuditNumbers;
 use crate::telemetry::otlp::Exporter;
 use crate::telemetry::trace::Tracer;
@@ -27,10 +27,11 @@ pub(super) fn keep(
     workers: usize,
     metrics: &Arc<Metrics>,
     exporter: Option<&Exporter>,
+    log: &LogControl,
 ) -> Result<(Vec<Books>, Option<Audit>), StartFault> {
     let audit = &settings.audit;
     let sinks = sinks(audit, exporter)?;
-    let observers = observers(settings, exporter);
+    let observers = observers(settings, exporter, log);
     let is_kept = audit.files.is_some() || !sinks.is_empty();
     if !is_kept {
         tracing::warn!("no audit log is kept: set audit.folder to a folder, or audit.sinks");
@@ -112,14 +113,19 @@ fn sinks(audit: &AuditSettings, exporter: Option<&Exporter>) -> Result<Vec<Box<d
 }
 
 /// Who is shown each request.
-fn observers(settings: &Settings, exporter: Option<&Exporter>) -> Vec<Observer> {
+fn observers(settings: &Settings, exporter: Option<&Exporter>, log: &LogControl) -> Vec<Observer> {
     let mut observers: Vec<Observer> = Vec::new();
     if let Some(mut spans) = exporter.and_then(Exporter::spans) {
         observers.push(Box::new(move |event, names, calendar| spans.tell(event, names, calendar)));
     }
     // Where the books are kept for something else, a reload can turn the lines on.
     if settings.log_requests || settings.audit.is_kept() || !observers.is_empty() {
-        observers.push(Box::new(|event, names, _| requests::tell(event, names)));
+        let log = log.clone();
+        observers.push(Box::new(move |event, names, _| {
+            if log.tells_requests() {
+                requests::tell(event, names);
+            }
+        }));
     }
     observers
 }

@@ -27,6 +27,7 @@ use crate::state::limiter::Sharing;
 use crate::telemetry::Metrics;
 use crate::telemetry::audit::{Audit, AuditFault};
 use crate::telemetry::books::Books;
+use crate::telemetry::log::LogControl;
 use crate::telemetry::otlp::Exporter;
 use crate::upstream::{Trust, TrustFault};
 
@@ -82,7 +83,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts all parts. The settings' certificate is taken out of them.
-    pub fn start(settings: &mut Settings, workers: usize) -> Result<Self, StartFault> {
+    pub fn start(settings: &mut Settings, workers: usize, log: &LogControl) -> Result<Self, StartFault> {
         let clock = Clock::system();
         let metrics = Arc::new(Metrics::new(workers));
         let listeners = bind(settings.listen.address, workers)?;
@@ -127,7 +128,7 @@ impl Gateway {
             clock,
         };
         let exporter = super::telemetry::exporter(settings, &shown)?;
-        let (books, audit) = books::keep(settings, workers, &shown.metrics, exporter.as_ref())?;
+        let (books, audit) = books::keep(settings, workers, &shown.metrics, exporter.as_ref(), log)?;
         let admin_listener = admin_listeners.into_iter().next();
         let start_admin = |listener| start_admin(listener, shown, admin_stopped);
         let admin_thread = admin_listener.map(start_admin).transpose()?;

@@ -38,7 +38,7 @@ pub fn serve(options: ServeOptions, environment: Environment) -> Result<(), Serv
     let plaintext = matches!(settings.listen.transport, crate::config::Transport::Plaintext);
     let workers = options.workers.unwrap_or(settings.listen.workers);
     let fixed = Fixed::of(&settings);
-    let gateway = Gateway::start(&mut settings, workers)?;
+    let gateway = Gateway::start(&mut settings, workers, &log)?;
     tracing::info!(address = %gateway.address, admin = %gateway.admin, workers, servers = settings.servers.len(), "serving");
     if plaintext {
         tracing::warn!("plaintext, for clients on this machine only");

@@ -78,3 +78,28 @@ fn a_change_of_what_the_collector_is_sent_is_told_to_need_a_restart() {
     }
     assert!(!gateway.said().contains("-secret"), "{}", gateway.said());
 }
+
+#[test]
+fn each_request_is_told_where_it_is_asked_for_and_nowhere_else() {
+    let world = World::new("requests = false\n[audit]\nfolder = \"audit\"\n", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let gateway = world.serve();
+    let mut connection = gateway.connect();
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let told = || gateway.said().matches("\"message\":\"request\"").count();
+    // Requests are written down a millisecond or more after they are over.
+    let call = |connection: &mut crate::world::Connection| {
+        assert_eq!(connection.call(&key, "crm.read_x").status, 200);
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    };
+    call(&mut connection);
+    assert_eq!(told(), 0, "{}", gateway.said());
+    std::fs::write(world.config(), text.replace("requests = false", "requests = true")).unwrap();
+    gateway.await_said_times("\"configuration reloaded\"", 1);
+    call(&mut connection);
+    assert_eq!(told(), 1, "{}", gateway.said());
+    std::fs::write(world.config(), &text).unwrap();
+    gateway.await_said_times("\"configuration reloaded\"", 2);
+    call(&mut connection);
+    assert_eq!(told(), 1, "{}", gateway.said());
+}

@@ -74,7 +74,7 @@ pub enum DemoFault {
 
 /// Serves the demo until Ctrl-C.
 pub fn demo(options: &DemoOptions, out: &mut dyn std::io::Write) -> Result<(), DemoFault> {
-    log::init(&"warn".parse().unwrap_or_default(), false, false);
+    let log = log::init(&"warn".parse().unwrap_or_default(), false, false);
     let data = prepare_folder(&options.data)?;
     let certificates = certificates::prepare(&data)?;
     let notebook = Notebook::start()?;
@@ -83,7 +83,7 @@ pub fn demo(options: &DemoOptions, out: &mut dyn std::io::Write) -> Result<(), D
     fs::write(&config, &text).map_err(|error| folder_fault(&data, &error))?;
     let mut settings = load_text(&text, "tollgate.toml", &data, &Environment::default())?;
     let workers = settings.listen.workers;
-    let gateway = Gateway::start(&mut settings, workers)?;
+    let gateway = Gateway::start(&mut settings, workers, &log)?;
     let issued = issue(open(&settings.keys.registry)?.registry())?;
     // A port of 0 became a real one; the file says so, for whoever administers with it.
     let text = print::config_text(gateway.address.port(), notebook.address);

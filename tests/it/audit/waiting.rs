@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -198,13 +198,13 @@ fn without_a_folder_the_chain_is_made_for_the_sinks() {
 #[test]
 fn with_observers_alone_events_are_shown_and_no_records_are_made() {
     let place = Place::new();
-    let names = std::sync::Arc::default();
-    let shown = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let counted = std::sync::Arc::clone(&shown);
+    let names = Arc::default();
+    let shown = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&shown);
     let mut params = place.params(&names);
     params.files = None;
     params.observers = vec![Box::new(move |_, _, _| {
-        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        counted.fetch_add(1, Ordering::Relaxed);
     })];
     let running = place.start_with(params, &names).unwrap();
     running.note(20);
