@@ -13,6 +13,11 @@ pub struct NameId(u32);
 impl NameId {
     /// No name.
     pub const NONE: Self = Self(0);
+
+    /// Its place among all names, in the order in which they came; `None` for no name.
+    pub fn place(self) -> Option<usize> {
+        (self.0 as usize).checked_sub(1)
+    }
 }
 
 /// Names that are kept over all reloads; those that come when there are so many are `_other`.
@@ -55,8 +60,13 @@ impl Names {
     /// The name of a number; `None` for no name.
     pub fn name(&self, number: NameId) -> Option<Arc<str>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let at = (number.0 as usize).checked_sub(1)?;
-        known.by_number.get(at).map(Arc::clone)
+        known.by_number.get(number.place()?).map(Arc::clone)
+    }
+
+    /// Copies the names that came after those that are there, for whoever reads them often.
+    pub fn copy_new(&self, copied: &mut Vec<Arc<str>>) {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        copied.extend(known.by_number.iter().skip(copied.len()).map(Arc::clone));
     }
 }
 
@@ -75,5 +85,11 @@ mod tests {
         let late = names.number("one more");
         assert_eq!((names.name(late).as_deref(), names.number("another")), (Some(OTHER), late));
         assert_eq!(names.name(NameId::NONE), None);
+        let mut copied = Vec::new();
+        names.copy_new(&mut copied);
+        assert_eq!(copied.get(late.place().unwrap()).map(|name| &**name), Some(OTHER));
+        let count = copied.len();
+        names.copy_new(&mut copied);
+        assert_eq!((copied.len(), NameId::NONE.place()), (count, None));
     }
 }

@@ -3,6 +3,7 @@
 //! Written member by member into the batch, without maps or copies. What a client chose is masked and escaped; a
 //! line in which all the same something looks like a key is written again without what clients chose.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -29,12 +30,14 @@ pub fn is_replica_name(name: &str) -> bool {
 pub(super) struct Scribe {
     replica: Box<str>,
     names: Arc<Names>,
+    /// The names that were asked for, without their lock: a name never changes.
+    known: RefCell<Vec<Arc<str>>>,
     calendar: Calendar,
 }
 
 impl Scribe {
     pub(super) fn new(replica: &str, names: Arc<Names>) -> Self {
-        Self { replica: replica.into(), names, calendar: Calendar::new() }
+        Self { replica: replica.into(), names, known: RefCell::default(), calendar: Calendar::new() }
     }
 
     /// Holds the process's clock and the system's together anew; to be called now and then.
@@ -156,8 +159,12 @@ impl Scribe {
     }
 
     fn named(&self, out: &mut Vec<u8>, name: &str, number: NameId) {
-        if let Some(text) = self.names.name(number) {
-            member(out, name, |out| quote(out, &text));
+        let mut known = self.known.borrow_mut();
+        if number != NameId::NONE && number.place().is_none_or(|place| place >= known.len()) {
+            self.names.copy_new(&mut known);
+        }
+        if let Some(text) = number.place().and_then(|place| known.get(place)) {
+            member(out, name, |out| quote(out, text));
         }
     }
 }
