@@ -89,13 +89,13 @@ fn overhead_with_all_its_parts_and_a_limit_that_fails_it_after_the_figures() {
         said(&output)
     );
     assert!(String::from_utf8_lossy(&output.stdout).contains("tollgate"), "{output:?}");
-    assert_eq!(valid(&report, "h2-tls"), ["floor", "tollgate"]);
+    assert_eq!(valid(&report, "h2-tls"), ["floor", "tollgate", "tollgate-audited"]);
     for kind in ["handshake-full", "handshake-resumed"] {
         assert_eq!(valid(&report, kind), ["bare-server", "floor", "tollgate"]);
     }
     // Whether the generator kept up is the machine's affair; that each was tried is not.
     let latency = report["latency"].as_array().unwrap().iter().map(|row| row["target"].as_str().unwrap());
-    assert_eq!(latency.collect::<Vec<_>>(), ["floor", "tollgate", "direct"]);
+    assert_eq!(latency.collect::<Vec<_>>(), ["floor", "tollgate", "tollgate-audited", "direct"]);
     let memory = report["memory"].as_array().unwrap();
     let last = memory.iter().map(|curve| curve["points"].as_array().unwrap().last().unwrap());
     assert!(memory.len() == 2 && last.clone().all(|point| point["connections"] == 20), "{memory:?}");
@@ -107,7 +107,7 @@ fn compare_with_the_peers_that_are_installed_and_one_that_is_described() {
     // The one protocol that every target speaks; the others are peers' own tests.
     let report = measured("compare", &[&BRIEF[..], &["--protocols", "h1", "--target", &example]].concat());
     let valid = valid(&report, "h1");
-    for target in ["floor", "tollgate", "relay", "example"] {
+    for target in ["floor", "tollgate", "tollgate-audited", "relay", "example"] {
         assert!(valid.contains(&target), "{report:#}");
     }
     let missing = |name: &str| {

@@ -13,7 +13,8 @@ use crate::step::{Done, cargo, lines, program, root, run};
 /// An area, what it runs.
 type Area = (&'static str, fn() -> Done);
 
-const AREAS: [Area; 16] = [
+const AREAS: [Area; 17] = [
+    ("audit", audit),
     ("clients", clients),
     ("compare", compare),
     ("framing", framing),
@@ -52,12 +53,24 @@ fn clients() -> Done {
     install::everything()?;
     run("the clients that tests drive", cargo(&["build", "--quiet", "--examples"]))?;
     let mut tests = cargo(&["test", "--test", "it", "--"]);
-    for own in ["metrics::", "neighbours::", "registry::", "scale::"] {
+    for own in ["audit::", "audit_stream::", "books::", "metrics::", "neighbours::", "registry::", "scale::"]
+    {
         tests.args(["--skip", own]);
     }
     tests.env("TOLLGATE_TEST_STRENGTH", "full");
     let said = lines("integration tests, full counts", tests)?;
     keep("clients.txt", &said, |line| line.starts_with("test "))
+}
+
+/// The audit log: fifty kills under load, every mutation, slow disks and sinks, on the program as it is
+/// released; and how many records a second one writer keeps up with.
+fn audit() -> Done {
+    install::system()?;
+    let rate = lines("records a second", cargo(&["bench", "--bench", "audit"]))?;
+    keep("audit-rate.txt", &rate, |line| {
+        line.contains("records") || line.contains("each") || line.contains("syncs")
+    })?;
+    released("audit", &["audit::", "audit_stream::", "books::"], &["measured", "missing"])
 }
 
 /// How soon a running gateway knows of a change to a key. The poll of the change log is what
