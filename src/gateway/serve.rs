@@ -117,9 +117,10 @@ where
     let within = stage::limit(&worker.limiter, &caller, &intent, &grant, enter)?;
     stage::note(context, &caller, &grant, &within, &sent).await?;
     let admitted = stage::admit(caller, &intent, session, &grant, within);
-    context.sending();
     let told = context.told_upstream();
-    let answer = stage::forward(&worker.upstream, &admitted, head, told.as_ref(), &sent).await?;
+    let outgoing = stage::outgoing(&admitted, head, told.as_ref(), sent.len())?;
+    context.sending();
+    let answer = stage::forward(&worker.upstream, &admitted, outgoing, &sent).await?;
     context.heard();
     reply::receive(worker, answer, &admitted).await
 }

@@ -164,59 +164,16 @@ impl Event {
         }
     }
 
-    /// Another request, in the place of one that was written down.
-    #[inline]
-    pub fn renew(&mut self, number: RequestNumber, now: Moment, address: IpAddr) {
-        // Named one by one, so that none is forgotten: what is left of another request would be told of this
-        // one. Longer than `*self = Self::new(…)`, which writes and copies all of it.
-        let Self {
-            request,
-            part,
-            begun,
-            sent,
-            answered,
-            ended,
-            from,
-            key,
-            owner,
-            server,
-            endpoint,
-            rule,
-            method,
-            target,
-            era,
-            version,
-            id,
-            outcome,
-            denial,
-            warned,
-            status,
-            request_bytes,
-            answer_bytes,
-            trace,
-            inputs,
-            written,
-            count,
-        } = self;
-        (*request, *part, *count) = (number, Part::Whole, 1);
-        (*begun, *sent, *answered, *ended) = (now, None, None, now);
-        (*from, *key) = (address, None);
-        (*server, *endpoint, *rule) = (NameId::NONE, NameId::NONE, NameId::NONE);
-        (*method, *era, *version) = (Method::Unknown, None, None);
-        (*outcome, *denial, *warned, *status) = (Outcome::ClientGone, None, false, 0);
-        (*request_bytes, *answer_bytes, *trace) = (0, 0, Trace::default());
-        (*inputs, *written) = (None, None);
-        owner.clear();
-        target.clear();
-        id.clear();
+    /// Nothing is known of it any more, so that another request can take its place. Whoever read it does this,
+    /// and not the request that comes.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.request, self.begun, self.from);
     }
 
-    /// Lets go of what it owns.
-    pub fn empty(&mut self) {
-        (self.inputs, self.written) = (None, None);
-        self.owner.clear();
-        self.target.clear();
-        self.id.clear();
+    /// Another request takes the place of one that was cleared.
+    #[inline]
+    pub fn begin(&mut self, request: RequestNumber, begun: Moment, from: IpAddr) {
+        (self.request, self.begun, self.ended, self.from) = (request, begun, begun, from);
     }
 
     /// The same, for what is told of it before it is over.

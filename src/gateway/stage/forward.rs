@@ -29,11 +29,10 @@ const OWN_LINES: usize = 128;
 pub(in crate::gateway) async fn forward<X: Exchange>(
     upstream: &X,
     admitted: &Admitted<'_>,
-    head: &RequestHead,
-    trace: Option<&TraceParent>,
+    outgoing: OutgoingHead,
     body: &Bytes,
 ) -> Result<Reply<X::Body>, Refusal> {
-    let request = outgoing(admitted, head, trace, body.len())?.end(body);
+    let request = outgoing.end(body);
     let authority = &admitted.routed().server().endpoint.authority;
     match upstream.send(authority, request, admitted.first_byte()).await {
         Ok(answer) => Ok(answer),
@@ -45,7 +44,7 @@ pub(in crate::gateway) async fn forward<X: Exchange>(
 
 /// The head: what every request to the server begins with, what passes of the client's, and what
 /// the gateway knows of the caller.
-fn outgoing(
+pub(in crate::gateway) fn outgoing(
     admitted: &Admitted<'_>,
     head: &RequestHead,
     trace: Option<&TraceParent>,

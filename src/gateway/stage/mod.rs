@@ -22,7 +22,7 @@ pub(super) use authenticate::{Caller, authenticate};
 pub(super) use authorise::{Grant, authorise};
 pub(super) use collect::{Collected, collect};
 pub(super) use failure::count_failure;
-pub(super) use forward::forward;
+pub(super) use forward::{forward, outgoing};
 pub(super) use limit::{Within, limit};
 pub(super) use message::{Message, read};
 pub(super) use note::note;

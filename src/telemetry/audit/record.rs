@@ -159,11 +159,12 @@ impl Scribe {
     }
 
     fn named(&self, out: &mut Vec<u8>, name: &str, number: NameId) {
+        let Some(place) = number.place() else { return };
         let mut known = self.known.borrow_mut();
-        if number != NameId::NONE && number.place().is_none_or(|place| place >= known.len()) {
+        if place >= known.len() {
             self.names.copy_new(&mut known);
         }
-        if let Some(text) = number.place().and_then(|place| known.get(place)) {
+        if let Some(text) = known.get(place) {
             member(out, name, |out| quote(out, text));
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
 
-use rtrb::{Consumer, Producer, RingBuffer};
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
 use super::event::{Event, RequestNumber, Trace};
 use super::trace::Tracer;
@@ -58,8 +58,10 @@ pub struct Books {
 
 struct Kept {
     queue: RefCell<Producer<Box<Event>>>,
-    /// Events that were written down, to be made anew: as many as there ever were at once.
+    /// Events that were read, to be used again: as many as there ever were at once.
     used: RefCell<Consumer<Box<Event>>>,
+    /// One that was not handed over: each request of a flood uses it again.
+    spare: Cell<Option<Box<Event>>>,
     params: BooksParams,
     floods: RefCell<Floods>,
     /// Not noted since the reader was told last.
@@ -94,6 +96,7 @@ pub fn open(workers: usize, params: BooksParams) -> (Vec<Books>, Reader) {
             let kept = Kept {
                 queue: RefCell::new(queue),
                 used: RefCell::new(used),
+                spare: Cell::default(),
                 params,
                 floods: RefCell::new(Floods::new(params.refusals_told)),
                 lost: Cell::new(0),
@@ -217,19 +220,28 @@ impl Kept {
     /// An event in the place of one that came back, or a new one.
     #[inline]
     fn make(&self, request: RequestNumber, begun: Moment, from: IpAddr) -> Box<Event> {
-        match self.used.try_borrow_mut().ok().and_then(|mut used| used.pop().ok()) {
+        let back = || self.used.try_borrow_mut().ok()?.pop().ok();
+        match self.spare.take().or_else(back) {
             Some(mut event) => {
-                event.renew(request, begun, from);
+                event.begin(request, begun, from);
                 event
             }
             None => Box::new(Event::new(request, begun, from)),
         }
     }
 
+    #[cold]
+    fn spare(&self, mut event: Box<Event>) {
+        event.clear();
+        self.spare.set(Some(event));
+    }
+
     #[inline]
     fn note(&self, event: Box<Event>) {
         if event.denial.is_none() || self.tells(&event) {
             self.put(event);
+        } else {
+            self.spare(event);
         }
     }
 
@@ -262,7 +274,14 @@ impl Kept {
 
     #[inline]
     fn push(&self, event: Box<Event>) -> bool {
-        self.queue.try_borrow_mut().is_ok_and(|mut queue| queue.push(event).is_ok())
+        let Ok(mut queue) = self.queue.try_borrow_mut() else { return false };
+        match queue.push(event) {
+            Ok(()) => true,
+            Err(PushError::Full(event)) => {
+                self.spare(event);
+                false
+            }
+        }
     }
 
     #[cold]
@@ -281,8 +300,7 @@ impl Reader {
             for _ in 0..share {
                 let Ok(mut event) = queue.pop() else { break };
                 each(&mut event);
-                // Here, so that the worker has nothing to free.
-                event.empty();
+                event.clear();
                 // There is room for all that there are.
                 let _ = used.push(event);
                 taken += 1;
@@ -403,7 +421,6 @@ mod tests {
         let books = &books[0];
         let mut first = begin(books);
         let place = std::ptr::from_ref(&*first);
-        first.renew(first.request, first.begun, HERE);
         first.owner.set(&[b'x'; 400]);
         first.id.set(b"7");
         (first.sent, first.denial, first.count) = (Some(first.begun), Some(Denial::ScopeMissing), 9);
@@ -415,6 +432,34 @@ mod tests {
         let fresh = Event::new(second.request, second.begun, HERE);
         assert_eq!(format!("{second:?}"), format!("{fresh:?}"));
         assert_ne!(std::ptr::from_ref(&*begin(books)), place);
+    }
+
+    #[test]
+    fn what_is_not_handed_over_is_used_again_by_the_next() {
+        let (books, _reader) = open(1, PARAMS);
+        let books = &books[0];
+        let refuse = || {
+            let mut event = begin(books);
+            let place = std::ptr::from_ref(&*event).addr();
+            assert!(event.id.is_empty() && event.denial.is_none());
+            event.id.set(b"7");
+            event.denial = Some(Denial::InvalidKey);
+            books.note(event);
+            place
+        };
+        // Two are told, and the rest is counted.
+        let places: std::collections::HashSet<_> = (0..20).map(|_| refuse()).collect();
+        assert!(places.len() <= 6, "a second may have ended in between: {places:?}");
+        // A full queue gives back what it does not take.
+        let places: std::collections::HashSet<_> = (0..20)
+            .map(|_| {
+                let event = begin(books);
+                let place = std::ptr::from_ref(&*event).addr();
+                books.note(event);
+                place
+            })
+            .collect();
+        assert!(places.len() <= 8, "{places:?}");
     }
 
     #[test]

@@ -69,6 +69,26 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+#[test]
+fn what_was_never_sent_took_the_upstream_no_time() {
+    let world = world("", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let mut gateway = world.serve();
+    let mut headers = call_headers("crm.read_x");
+    headers.push(("Authorization", format!("Bearer {key}")));
+    headers.push(("X-Request-Id", key.clone()));
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"crm.read_x","arguments":{{}},{META}}}}}"#
+    );
+    let answer = gateway.connect().request("POST", "/crm/mcp", &headers, &body);
+    assert_eq!((answer.status, answer.reason().as_str()), (400, "malformed_request"));
+    assert!(gateway.stop());
+    let records = records(&world);
+    let calls = of_kind(&records, "call");
+    assert_eq!((calls.len(), &calls[0]["reason"]), (1, &Value::from("malformed_request")));
+    assert!(calls[0]["upstream_ns"].is_null() && calls[0]["whole_ns"] == calls[0]["own_ns"], "{calls:?}");
+}
+
 /// A number of the metrics page.
 fn metric(gateway: &Gateway, name: &str) -> u64 {
     let page = admin::get(gateway, "/metrics").text().to_owned();
