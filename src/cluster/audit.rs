@@ -14,7 +14,7 @@ use redis::{Connection, ErrorKind, Pipeline, RedisError, RedisResult, ServerErro
 
 use super::leases::slot;
 use crate::base::redis::{RedisParams, Topology};
-use crate::link::{ANSWER, Cluster, reason};
+use crate::link::{ANSWERS, Cluster, answers, reason};
 use crate::telemetry::audit::sink::{Batch, HeadOf, Sink};
 
 /// Records in one transaction at most, and their bytes, unless it is one alone: Redis does nothing else meanwhile.
@@ -232,22 +232,10 @@ fn transaction() -> Pipeline {
 }
 
 /// Sends a packed transaction of so many commands: an error where the connection broke, else what Redis says.
-///
-/// Answers are read one by one, up to a time: the driver itself would go on waiting for each of those that do not
-/// come.
 fn transact(connection: &mut Connection, packed: &[u8], count: usize) -> RedisResult<RedisResult<()>> {
-    let until = Instant::now() + 2 * ANSWER;
-    connection.send_packed_command(packed)?;
-    let mut said = Ok(());
     // One for MULTI, one for each command, one for EXEC, which tells only that there was an error before.
-    for _ in 0..count + 2 {
-        if Instant::now() >= until {
-            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
-        }
-        let answer = connection.recv_response()?.extract_error();
-        said = said.and(answer.map(drop));
-    }
-    Ok(said)
+    let said = answers(connection, packed, count + 2, ANSWERS)?;
+    Ok(said.into_iter().try_for_each(|answer| answer.extract_error().map(drop)))
 }
 
 /// Whether another try may find another answer without anybody's doing anything about it: Redis is not reached,

@@ -13,13 +13,15 @@ use crate::base::Limit;
 use crate::base::digest::push_hex;
 use crate::base::lease::{Ask, LeaseId, Told};
 use crate::base::redis::{Node, RedisParams, Topology};
-use crate::link::Cluster;
+use crate::link::{self, Cluster};
 
 /// Takes, gives and books tokens of one bucket.
 pub(crate) const LEASE: &str = include_str!("lease.lua");
 const PRESENT: &str = include_str!("present.lua");
 /// Time for an answer: tokens that come later are of no use any more.
 const ANSWER: Duration = Duration::from_millis(500);
+/// Time for all answers to what is asked in one go: the thread has other servers to ask, and a stop to heed.
+const ANSWERS: Duration = Duration::from_secs(1);
 /// A replica that was silent for so long is gone.
 const GONE_MS: u64 = 10_000;
 /// Slots of a Cluster.
@@ -199,6 +201,8 @@ impl Ledger {
     fn at<T>(&mut self, key: &str, what: impl FnOnce(&mut Connection) -> RedisResult<T>) -> RedisResult<T> {
         let timed = |connection: &mut Connection| {
             connection.set_read_timeout(Some(ANSWER))?;
+            // A server that hangs does not take all of many questions either.
+            connection.set_write_timeout(Some(ANSWER))?;
             what(connection)
         };
         if matches!(self.params.topology, Topology::Cluster(_)) {
@@ -266,7 +270,7 @@ fn send(
         let arguments = [ask.limit.interval(), u64::from(ask.limit.burst()), debt, back, want];
         script.call(&mut pipeline, known, key, &arguments);
     }
-    let answers: Vec<RedisResult<(u32, i64)>> = pipeline.ignore_errors().query(connection)?;
+    let answers: Vec<RedisResult<(u32, i64)>> = link::query(connection, pipeline.ignore_errors(), ANSWERS)?;
     let told = |(granted, level)| Told { granted, level };
     Ok(answers.into_iter().map(|answer| answer.map(told)).collect())
 }

@@ -5,6 +5,7 @@
 //! Credentials and certificates are handed to the driver and stand in no message.
 
 mod cluster;
+mod pipeline;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use redis::{RedisConnectionInfo, RedisResult, TlsCertificates};
 use crate::base::redis::{Node, RedisParams, Topology};
 
 pub use cluster::Cluster;
+pub use pipeline::{ANSWERS, BULK, answers, query};
 
 /// Time for a connection with its handshakes.
 const CONNECT: Duration = Duration::from_secs(2);

@@ -9,6 +9,7 @@ use super::feed::{self, Epoch};
 use super::{Fault, Redis};
 use crate::base::KeyId;
 use crate::base::key::random;
+use crate::link::{self, ANSWERS, BULK};
 use crate::registry::contract::Registry as _;
 use crate::registry::merge::{restored, together};
 use crate::registry::record::KeyRecord;
@@ -43,7 +44,7 @@ impl Redis {
                         .arg(&claim.record)
                         .ignore();
                 }
-                added.exec(connection)
+                link::query::<()>(connection, &added, BULK)
             })?;
         }
         Ok(())
@@ -132,7 +133,7 @@ impl Redis {
             for run in &waiting {
                 change.hset(&names.replicas, confirmation(*run), "1").ignore();
             }
-            change.exec(connection)
+            link::query::<()>(connection, &change, ANSWERS)
         })?;
         Ok(waiting.len())
     }

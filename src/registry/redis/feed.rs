@@ -12,6 +12,7 @@ use redis::{Commands as _, Connection, RedisResult};
 
 use super::names::Names;
 use crate::base::{KeyId, bounds};
+use crate::link::{self, ANSWERS};
 use crate::registry::contract::Position;
 use crate::registry::record::KeyRecord;
 
@@ -109,7 +110,7 @@ pub(super) fn watched_end(connection: &mut Connection, names: &Names) -> RedisRe
 }
 
 fn end_by(asked: &mut redis::Pipeline, connection: &mut Connection, names: &Names) -> RedisResult<End> {
-    let (epoch, head, last): (Option<String>, Option<String>, StreamRangeReply) = asked
+    let asked = asked
         .get(&names.epoch)
         .get(&names.head)
         .cmd("XREVRANGE")
@@ -117,8 +118,9 @@ fn end_by(asked: &mut redis::Pipeline, connection: &mut Connection, names: &Name
         .arg("+")
         .arg("-")
         .arg("COUNT")
-        .arg(1)
-        .query(connection)?;
+        .arg(1);
+    let (epoch, head, last): (Option<String>, Option<String>, StreamRangeReply) =
+        link::query(connection, asked, ANSWERS)?;
     let last = last.ids.first().map(read);
     // The entry's own word, where it has one; the head's, where the feed is empty or unreadable.
     let own = last.as_ref().and_then(|entry| entry.link).map(|(nonce, _)| nonce);

@@ -10,6 +10,7 @@ use super::names::{Names, USED_HASHES};
 use super::{Fault, Redis, reason};
 use crate::base::redis::{Node, Topology};
 use crate::base::{KeyId, UnixSeconds};
+use crate::link::{self, ANSWERS, BULK};
 use crate::registry::contract::Used;
 
 /// Keeps the later of what is there and what comes, for each key: fields, times and previous times.
@@ -38,12 +39,12 @@ impl Redis {
         }
         let hashes: Vec<Uses<'_>> = hashes.into_iter().collect();
         if !matches!(self.params.topology, Topology::Cluster(_)) {
-            return self.ask(|connection, _| noted(&hashes).exec(connection));
+            return self.ask(|connection, _| link::query(connection, &noted(&hashes), BULK));
         }
         let mut done = Ok(());
         for together in self.by_holder(hashes)? {
             let Some((hash, _)) = together.first() else { continue };
-            let wrote = self.at(hash, |connection, _| noted(&together).exec(connection));
+            let wrote = self.at(hash, |connection, _| link::query(connection, &noted(&together), BULK));
             done = done.and(wrote);
         }
         done
@@ -73,7 +74,7 @@ impl Redis {
             for hash in &all {
                 asked.cmd("CLUSTER").arg("KEYSLOT").arg(hash);
             }
-            let slots: Vec<u16> = self.ask(|connection, _| asked.query(connection))?;
+            let slots: Vec<u16> = self.ask(|connection, _| link::query(connection, &asked, ANSWERS))?;
             self.slots = all.into_iter().zip(slots).collect();
         }
         self.slots.get(hash).copied().ok_or_else(|| self.fault("there is no such hash of last uses"))

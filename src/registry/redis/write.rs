@@ -11,6 +11,7 @@ use redis::Connection;
 use super::{Redis, feed};
 use crate::base::key::random;
 use crate::base::{KeyId, bounds};
+use crate::link::{self, BULK};
 use crate::registry::contract::{Edit, Fault, Position, Stored};
 use crate::registry::record::KeyRecord;
 
@@ -195,7 +196,7 @@ fn committed(
     connection: &mut Connection,
     transaction: &redis::Pipeline,
 ) -> redis::RedisResult<Option<Vec<String>>> {
-    transaction.query(connection)
+    link::query(connection, transaction, BULK)
 }
 
 const _: () = assert!(AT_ONCE < bounds::CHANGES_KEPT as usize);

@@ -4,6 +4,7 @@ mod churn;
 mod contract;
 mod failover;
 mod fleet;
+mod hung;
 mod load;
 mod lost;
 mod outage;
@@ -74,6 +75,11 @@ fn redis_away_is_served_from_memory_and_disk_or_refused() {
 #[test]
 fn a_gateway_starts_from_its_disk_while_redis_is_away() {
     outage::restarted();
+}
+
+#[test]
+fn a_redis_that_hangs_holds_no_writer_for_long() {
+    hung::writers();
 }
 
 #[test]

@@ -166,6 +166,28 @@ impl Server {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
+    /// What something comes to while this server hangs: it takes connections and answers nothing.
+    pub fn hung<T: Send>(&self, within: Duration, what: impl FnOnce() -> T + Send) -> T {
+        self.signal("STOP");
+        self.goes_on(within, what)
+    }
+
+    /// Goes on when something is done, or should have been, that a server which hangs must not hold up.
+    pub fn goes_on<T: Send>(&self, within: Duration, what: impl FnOnce() -> T + Send) -> T {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(what);
+            while !waits.is_finished() && begun.elapsed() < within {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let is_soon = waits.is_finished();
+            self.signal("CONT");
+            let came = waits.join().unwrap();
+            assert!(is_soon, "not done within {within:?} of a server that hangs");
+            came
+        })
+    }
+
     /// Where its files are.
     pub fn folder(&self) -> &Path {
         self.folder.path()

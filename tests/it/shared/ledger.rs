@@ -89,6 +89,19 @@ pub(super) fn arithmetic(server: &Server) {
     assert_eq!(one.present().unwrap(), 1);
 }
 
+/// As many questions as are asked in one go, and no answer.
+pub(super) fn hung() {
+    let server = Server::with(&[]);
+    let mut ledger = Ledger::new(server.params(), 1);
+    let asks: Vec<Ask> = (0..1_000).map(|number| ask(number, slow(10), [0, 0, 1])).collect();
+    assert!(ledger.ask(&asks).told.iter().all(Option::is_some));
+    let answers = server.hung(Duration::from_secs(3), || ledger.ask(&asks));
+    assert!(!answers.reached && answers.told.iter().all(Option::is_none));
+    // What the server says after all is no answer to what it is asked next.
+    let level = ledger.ask(&[ask(2_000, slow(50), [0, 0, 1])]).told[0].unwrap().level;
+    assert_eq!(level, 49);
+}
+
 pub(super) fn rights() {
     let server = Server::with(&[]);
     for (user, words) in &documented_rights() {
@@ -166,4 +179,10 @@ pub(super) fn cluster() {
     let primary = servers.iter().position(|server| server.ask(&["ROLE"]).starts_with("master")).unwrap();
     servers[primary].kill();
     assert_eq!(answered(&mut ledger, Duration::from_secs(30)), 0, "its replica has taken over");
+    servers.remove(primary);
+    // One that hangs costs its own buckets their answers, and all others a moment.
+    let hangs = servers.iter().find(|server| server.ask(&["ROLE"]).starts_with("master")).unwrap();
+    let answers = hangs.hung(Duration::from_secs(3), || ledger.ask(&asks));
+    let lost = answers.told.iter().filter(|told| told.is_none()).count();
+    assert!(!answers.reached && (5..asks.len() - 5).contains(&lost), "{lost}");
 }

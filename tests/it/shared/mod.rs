@@ -63,6 +63,11 @@ fn the_ledger_on_valkey_does_the_same() {
 }
 
 #[test]
+fn a_redis_that_hangs_holds_the_ledger_for_a_moment() {
+    ledger::hung();
+}
+
+#[test]
 fn the_ledger_needs_the_documented_rights_and_no_more() {
     ledger::rights();
 }

@@ -1,0 +1,84 @@
+//! A Redis that hangs: many answers that do not come are one wait, whatever was asked.
+
+use std::time::Duration;
+
+use tollgate::base::digest::Hasher;
+use tollgate::base::key::Env;
+use tollgate::base::{KeyId, UnixSeconds};
+use tollgate::registry::operations::{self, Wish};
+use tollgate::registry::redis::{Claim, Redis};
+use tollgate::registry::{Edit, Fault, Feed as _, KeyRecord, Registry as _, Used};
+
+use super::server::Server;
+
+/// One answer's time is 3 s.
+const WITHIN: Duration = Duration::from_secs(5);
+/// As many as are claimed in one go.
+const MANY: u32 = 1_000;
+
+fn id(number: u32) -> KeyId {
+    format!("mcp_test_{number:016}").parse().unwrap()
+}
+
+fn issued(registry: &mut Redis) -> KeyRecord {
+    let wish = Wish {
+        env: Env::Test,
+        name: "t".into(),
+        owner: None,
+        scopes: vec!["crm:read".into()],
+        plan: None,
+        limits: None,
+        expires_at: None,
+    };
+    operations::issue(registry, &Hasher::new(&[]), wish, UnixSeconds(1_800_000_000)).unwrap().record
+}
+
+fn late<T: std::fmt::Debug>(said: Result<T, Fault>) {
+    let said = said.unwrap_err().to_string();
+    assert!(said.contains("does not answer in time"), "{said}");
+}
+
+/// What a gateway writes and reads, and what an administrator changes.
+pub(super) fn writers() {
+    let server = Server::with(&[]);
+    let mut registries: [Redis; 4] = std::array::from_fn(|_| server.registry());
+    let record = issued(&mut registries[0]);
+    for registry in &mut registries {
+        registry.end().unwrap();
+    }
+    let [uses, claims, ends, changes] = &mut registries;
+    let at = Some(UnixSeconds(1_800_000_000));
+    let used: Vec<Used> =
+        (0..10 * MANY).map(|number| Used { id: id(number), at, previous_at: None }).collect();
+    let claimed: Vec<Claim> =
+        (0..MANY).map(|number| Claim { id: id(number), record: record.to_json() }).collect();
+    server.hung(WITHIN, || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| late(uses.note_used(&used)));
+            scope.spawn(|| late(claims.claim("replica", &claimed)));
+            scope.spawn(|| late(ends.end()));
+        });
+    });
+    // It hangs between what a change saw and what it writes.
+    let mut edits: Vec<_> = (0..MANY)
+        .map(|number| {
+            let (mut after, server) = (record.clone(), &server);
+            after.key_id = id(number);
+            let edit = move |_| {
+                if number == 0 {
+                    server.signal("STOP");
+                }
+                Ok(Some(after.clone()))
+            };
+            (id(number), edit)
+        })
+        .collect();
+    let said = server
+        .goes_on(WITHIN, || changes.change(&mut edits.iter_mut().map(|(id, edit)| (*id, edit as Edit<'_>))));
+    let said = said.unwrap_err().to_string();
+    assert!(said.contains("making it again is safe"), "{said}");
+    changes.change(&mut edits.iter_mut().skip(1).map(|(id, edit)| (*id, edit as Edit<'_>))).unwrap();
+    let mut found = 0;
+    changes.load(&mut |_| found += 1).unwrap();
+    assert!(found >= MANY, "{found}");
+}
