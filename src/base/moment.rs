@@ -4,23 +4,31 @@
 //! clock elsewhere (the `quanta` crate decides). It must never decide anything: limits go by
 //! [`super::Tick`].
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment of this process.
+use quanta::Clock;
+
+/// Measured once against the system's clock, which takes up to 200 ms where the processor does not tell its
+/// counter's rate.
+static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::new);
+
+/// A moment of this process, as its counter stood: what that is in nanoseconds is worked out for differences
+/// alone, of which a request has fewer than moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(quanta::Instant);
+pub struct Moment(u64);
 
 impl Moment {
     /// Now.
     #[inline]
     pub fn now() -> Self {
-        Self(quanta::Instant::now())
+        Self(CLOCK.raw())
     }
 
     /// The time from `earlier` to this in nanoseconds, or nothing where it is later.
     #[inline]
     pub fn since(self, earlier: Self) -> u64 {
-        u64::try_from(self.0.saturating_duration_since(earlier.0).as_nanos()).unwrap_or(u64::MAX)
+        CLOCK.delta_as_nanos(earlier.0, self.0)
     }
 }
 

@@ -15,6 +15,7 @@ mod pairs;
 mod record;
 mod recover;
 pub mod redact;
+mod remembered;
 mod retain;
 pub mod search;
 pub mod sink;

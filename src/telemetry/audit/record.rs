@@ -4,14 +4,12 @@
 //! line in which all the same something looks like a key is written again without what clients chose.
 
 use std::cell::RefCell;
-use std::fmt;
-use std::io::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::chain::Head;
 use super::redact;
-use super::text::{WITHHELD, put_hex, put_json, put_number, quote, quote_foreign, quote_id};
+use super::remembered::{Remembered, put_address};
+use super::text::{WITHHELD, put_hex, put_json, put_number, quote, quote_id};
 use crate::base::key::holds_key;
 use crate::base::moment::{Calendar, Moment};
 use crate::base::text::Text;
@@ -30,14 +28,14 @@ pub fn is_replica_name(name: &str) -> bool {
 pub(super) struct Scribe {
     replica: Box<str>,
     names: Arc<Names>,
-    /// The names that were asked for, without their lock: a name never changes.
-    known: RefCell<Vec<Arc<str>>>,
+    remembered: RefCell<Remembered>,
     calendar: Calendar,
 }
 
 impl Scribe {
     pub(super) fn new(replica: &str, names: Arc<Names>) -> Self {
-        Self { replica: replica.into(), names, known: RefCell::default(), calendar: Calendar::new() }
+        let remembered = RefCell::default();
+        Self { replica: replica.into(), names, remembered, calendar: Calendar::new() }
     }
 
     /// Holds the process's clock and the system's together anew; to be called now and then.
@@ -58,9 +56,12 @@ impl Scribe {
 
     /// Begins a record of the log's own, that of now, and says its time.
     pub(super) fn begin_own(&self, out: &mut Vec<u8>, head: &Head, kind: &str) -> String {
-        let time = Time(self.calendar.unix_nanos(Moment::now()));
-        self.begin(out, &time, head.seq + 1, kind);
-        time.to_string()
+        let nanos = self.calendar.unix_nanos(Moment::now());
+        let mut time = Vec::new();
+        let mut remembered = self.remembered.borrow_mut();
+        remembered.put_time(&mut time, nanos);
+        self.begin(&mut remembered, out, (nanos, head.seq + 1, kind));
+        String::from_utf8_lossy(&time).into_owned()
     }
 
     /// Writes an event's record behind a chain's head.
@@ -74,9 +75,9 @@ impl Scribe {
         head.seal(out, start);
     }
 
-    fn begin(&self, out: &mut Vec<u8>, time: &Time, seq: u64, kind: &str) {
+    fn begin(&self, remembered: &mut Remembered, out: &mut Vec<u8>, (nanos, seq, kind): (u64, u64, &str)) {
         out.extend_from_slice(b"{\"time\":\"");
-        let _ = write!(out, "{time}");
+        remembered.put_time(out, nanos);
         out.extend_from_slice(b"\",\"seq\":");
         put_number(out, seq);
         out.extend_from_slice(b",\"replica\":\"");
@@ -87,27 +88,28 @@ impl Scribe {
     }
 
     fn members(&self, out: &mut Vec<u8>, seq: u64, event: &Event, withheld: bool) {
-        let time = Time(self.calendar.unix_nanos(event.ended));
-        self.begin(out, &time, seq, kind(event.part));
+        let remembered = &mut *self.remembered.borrow_mut();
+        let nanos = self.calendar.unix_nanos(event.ended);
+        self.begin(remembered, out, (nanos, seq, kind(event.part)));
         match event.part {
             Part::Whole | Part::Decision => {
                 request_number(out, event);
-                who(out, event, withheld);
-                self.what(out, event, withheld);
-                member(out, "from", |out| drop(write!(out, "\"{}\"", event.from)));
+                who(remembered, out, event, withheld);
+                self.what(remembered, out, event, withheld);
+                member(out, "from", |out| put_address(out, event.from));
                 if event.part == Part::Whole {
-                    self.how(out, event);
+                    self.how(remembered, out, event);
                 }
-                self.named(out, "rule", event.rule);
+                self.named(remembered, out, "rule", event.rule);
                 if event.trace.id != 0 {
-                    member(out, "trace", |out| drop(write!(out, "\"{:032x}\"", event.trace.id)));
+                    in_hex(out, "trace", &event.trace.id.to_be_bytes());
                 }
                 inputs(out, event, withheld);
             }
             Part::Refusals => {
-                self.named(out, "server", event.server);
+                self.named(remembered, out, "server", event.server);
                 if !event.from.is_unspecified() {
-                    member(out, "from", |out| drop(write!(out, "\"{}\"", event.from)));
+                    member(out, "from", |out| put_address(out, event.from));
                 }
                 ended(out, event);
                 numbered(out, "count", event.count);
@@ -120,17 +122,17 @@ impl Scribe {
     }
 
     /// What was asked for, and how it was said.
-    fn what(&self, out: &mut Vec<u8>, event: &Event, withheld: bool) {
-        self.named(out, "server", event.server);
+    fn what(&self, remembered: &mut Remembered, out: &mut Vec<u8>, event: &Event, withheld: bool) {
+        self.named(remembered, out, "server", event.server);
         if event.method != Method::Unknown {
-            member(out, "method", |out| quote(out, event.method.name()));
+            told(out, "method", event.method.name());
         }
-        foreign(out, target(event.method), &event.target, withheld);
+        foreign(remembered, out, target(event.method), &event.target, withheld);
         if let Some(era) = event.era {
-            member(out, "era", |out| quote(out, if era == Era::Legacy { "legacy" } else { "modern" }));
+            told(out, "era", if era == Era::Legacy { "legacy" } else { "modern" });
         }
         if let Some(version) = event.version {
-            member(out, "version", |out| quote(out, version.name()));
+            told(out, "version", version.name());
         }
         if !event.id.is_empty() {
             let id = if withheld { WITHHELD.as_bytes() } else { event.id.bytes() };
@@ -139,7 +141,7 @@ impl Scribe {
     }
 
     /// What became of it.
-    fn how(&self, out: &mut Vec<u8>, event: &Event) {
+    fn how(&self, remembered: &mut Remembered, out: &mut Vec<u8>, event: &Event) {
         ended(out, event);
         if event.warned {
             member(out, "warned", |out| out.extend_from_slice(b"true"));
@@ -147,7 +149,7 @@ impl Scribe {
         if event.status != 0 {
             numbered(out, "status", u64::from(event.status));
         }
-        self.named(out, "endpoint", event.endpoint);
+        self.named(remembered, out, "endpoint", event.endpoint);
         numbered(out, "request_bytes", event.request_bytes);
         numbered(out, "answer_bytes", event.answer_bytes);
         let (whole, upstream) = (event.whole(), event.upstream());
@@ -158,19 +160,16 @@ impl Scribe {
         }
     }
 
-    fn named(&self, out: &mut Vec<u8>, name: &str, number: NameId) {
-        let Some(place) = number.place() else { return };
-        let mut known = self.known.borrow_mut();
-        if place >= known.len() {
-            self.names.copy_new(&mut known);
-        }
-        if let Some(text) = known.get(place) {
-            member(out, name, |out| quote(out, text));
+    fn named(&self, remembered: &mut Remembered, out: &mut Vec<u8>, name: &str, number: NameId) {
+        if let Some(quoted) = remembered.name(&self.names, number) {
+            member(out, name, |out| out.extend_from_slice(quoted));
         }
     }
 }
 
 /// Writes a member: its name, and what `value` writes.
+#[inline]
+// Where the name is known, what is written in front of the value is one piece of known length.
 pub(super) fn member(out: &mut Vec<u8>, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
@@ -216,7 +215,7 @@ fn request_number(out: &mut Vec<u8>, event: &Event) {
     });
 }
 
-fn who(out: &mut Vec<u8>, event: &Event, withheld: bool) {
+fn who(remembered: &mut Remembered, out: &mut Vec<u8>, event: &Event, withheld: bool) {
     if let Some(key) = event.key {
         member(out, "key_id", |out| {
             out.push(b'"');
@@ -224,7 +223,7 @@ fn who(out: &mut Vec<u8>, event: &Event, withheld: bool) {
             out.push(b'"');
         });
     }
-    foreign(out, "owner", &event.owner, withheld);
+    foreign(remembered, out, "owner", &event.owner, withheld);
 }
 
 /// What the thing is called that a method is about.
@@ -239,10 +238,16 @@ fn target(method: Method) -> &'static str {
     }
 }
 
-fn foreign<const N: usize>(out: &mut Vec<u8>, name: &str, text: &Text<N>, withheld: bool) {
+fn foreign<const N: usize>(
+    remembered: &mut Remembered,
+    out: &mut Vec<u8>,
+    name: &str,
+    text: &Text<N>,
+    withheld: bool,
+) {
     if !text.is_empty() {
         let bytes = if withheld { WITHHELD.as_bytes() } else { text.bytes() };
-        member(out, name, |out| quote_foreign(out, bytes, text.is_cut() && !withheld));
+        member(out, name, |out| remembered.put_foreign(out, bytes, text.is_cut() && !withheld));
     }
 }
 
@@ -263,18 +268,9 @@ fn inputs(out: &mut Vec<u8>, event: &Event, withheld: bool) {
     }
 }
 
-/// Nanoseconds since 1970, told as RFC 3339 in UTC.
-pub(super) struct Time(pub(super) u64);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(self.0)).fmt(f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Scribe, Time, is_replica_name};
+    use super::{Scribe, is_replica_name};
     use crate::base::moment::Moment;
     use crate::base::text::Text;
     use crate::base::{Denial, KeyId};
@@ -385,13 +381,6 @@ mod tests {
         event.id = Text::of(worst.as_bytes());
         let inputs = 6 * crate::base::bounds::INPUT_BYTES;
         assert!(written(&names, &event).len() + inputs < LINE_BYTES / 2);
-    }
-
-    #[test]
-    fn times_have_thirty_characters() {
-        assert_eq!(Time(0).to_string(), "1970-01-01T00:00:00.000000000Z");
-        assert_eq!(Time(1_795_828_323_000_000_004).to_string(), "2026-11-28T01:12:03.000000004Z");
-        assert_eq!(Time(u64::MAX).to_string().len(), 30);
     }
 
     #[test]

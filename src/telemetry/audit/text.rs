@@ -18,11 +18,15 @@ const HASH_BYTES: usize = 32;
 /// In the place of what clients chose.
 pub(super) const WITHHELD: &str = "[withheld]";
 
+/// Whether a text stands in JSON as it is, and is what people see.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\')
+}
+
 /// Writes a text as a JSON string.
 pub(super) fn quote(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
+    if is_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
     } else {
         text.chars().for_each(|character| put(out, character));
@@ -61,13 +65,16 @@ pub(super) fn quote_foreign(out: &mut Vec<u8>, bytes: &[u8], is_cut: bool) {
 
 /// Writes the id of a request, as the client wrote it: a number stays one.
 pub(super) fn quote_id(out: &mut Vec<u8>, bytes: &[u8], is_cut: bool) {
-    let is_number =
-        !is_cut && !bytes.is_empty() && bytes.iter().all(|byte| b"0123456789-+.eE".contains(byte));
-    if is_number
-        && let Ok(digits) = std::str::from_utf8(bytes)
-        && masked(digits) == digits
-    {
+    // No kind of secret is a number alone.
+    let of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+    if !is_cut && !bytes.is_empty() && bytes.iter().all(of_number) {
         return out.extend_from_slice(bytes);
+    }
+    if let [b'"', text @ .., b'"'] = bytes
+        && !is_cut
+        && is_plain(text)
+    {
+        return quote_foreign(out, text, false);
     }
     quote_foreign(out, unquoted(bytes, is_cut).as_bytes(), is_cut);
 }
@@ -102,17 +109,8 @@ pub(super) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Writes a number.
-pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
-        (*digit, first) = (b'0' + (number % 10) as u8, at);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(first..).unwrap_or_default());
+pub(super) fn put_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Reads hexadecimal digits, lower case alone: what is read has one way to be written.

@@ -57,6 +57,14 @@ fn each_literal_of_a_kind_is_looked_for() {
 }
 
 #[test]
+fn no_kind_is_a_number_alone() {
+    let of_number = |byte: u8| b"0123456789-+.eE".contains(&byte);
+    for literal in RULES.iter().flat_map(|rule| rule.literals) {
+        assert!(!literal.bytes().all(of_number), "{literal}: an audit record writes numbers without a look");
+    }
+}
+
+#[test]
 fn without_the_automaton_the_same_is_found() {
     let slow = Candidates { automaton: None, ..Candidates::new() };
     for Example { text, .. } in examples() {
