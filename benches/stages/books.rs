@@ -59,7 +59,7 @@ fn observe(c: &mut Criterion) {
 const WAITING: usize = 8_192;
 const UNDER_WAY: usize = 2_048;
 /// Requests that are noted before the reader is waited for: what a busy worker notes between two looks of the audit
-/// log's writer, a millisecond each. So many events are on their way between the two cores.
+/// log's writer, 5 ms. So many events are on their way between the two cores.
 const TURN: u64 = 128;
 /// How long the reader sleeps where there is nothing; the audit log's writer sleeps longer.
 const PAUSE: Duration = Duration::from_micros(100);

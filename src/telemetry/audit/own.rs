@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::chain::{Head, Line};
 use super::checkpoint::{PublicKey, Signer, Vouched};
-use super::record::{Scribe, in_hex, numbered, told};
+use super::record::{Scribe, in_hex, name, numbered, told};
 use super::retain::Gone;
 use super::text::read_hex;
 
@@ -115,13 +115,13 @@ pub(super) struct Deleted {
 pub(super) fn put_opened(scribe: &Scribe, out: &mut Vec<u8>, head: &mut Head, opened: &Opened) {
     let start = out.len();
     scribe.begin_own(out, head, OPENED);
-    told(out, "chain", &opened.chain);
-    told(out, "tollgate", env!("CARGO_PKG_VERSION"));
+    told(out, name!("chain"), &opened.chain);
+    told(out, name!("tollgate"), env!("CARGO_PKG_VERSION"));
     if let Some(before) = &opened.before {
-        told(out, "before_file", &before.file);
-        told(out, "before_state", before.state.word());
-        numbered(out, "before_bytes", before.bytes);
-        numbered(out, "before_left_out", before.left_out);
+        told(out, name!("before_file"), &before.file);
+        told(out, name!("before_state"), before.state.word());
+        numbered(out, name!("before_bytes"), before.bytes);
+        numbered(out, name!("before_left_out"), before.left_out);
     }
     head.seal(out, start);
 }
@@ -136,12 +136,12 @@ pub(super) fn put_checkpoint(
 ) {
     let start = out.len();
     let time = scribe.begin_own(out, head, CHECKPOINT);
-    told(out, "chain", chain);
+    told(out, name!("chain"), chain);
     if let Some(signer) = signer {
         let vouched =
             Vouched { replica: scribe.replica(), chain, seq: head.seq + 1, prev: head.hash, time: &time };
-        in_hex(out, "public_key", signer.public().bytes());
-        in_hex(out, "signature", &signer.sign(&vouched));
+        in_hex(out, name!("public_key"), signer.public().bytes());
+        in_hex(out, name!("signature"), &signer.sign(&vouched));
     }
     head.seal(out, start);
 }
@@ -157,10 +157,10 @@ pub(super) fn put_closed(scribe: &Scribe, out: &mut Vec<u8>, head: &mut Head) {
 pub(super) fn put_deleted(scribe: &Scribe, out: &mut Vec<u8>, head: &mut Head, gone: &Gone) {
     let start = out.len();
     scribe.begin_own(out, head, DELETED);
-    told(out, "file", &gone.name);
-    numbered(out, "through", gone.through);
-    numbered(out, "bytes", gone.bytes);
-    told(out, "why", gone.why);
+    told(out, name!("file"), &gone.name);
+    numbered(out, name!("through"), gone.through);
+    numbered(out, name!("bytes"), gone.bytes);
+    told(out, name!("why"), gone.why);
     head.seal(out, start);
 }
 
@@ -168,7 +168,7 @@ pub(super) fn put_deleted(scribe: &Scribe, out: &mut Vec<u8>, head: &mut Head, g
 pub(super) fn put_dropped(scribe: &Scribe, out: &mut Vec<u8>, head: &mut Head, sink: &str, count: u64) {
     let start = out.len();
     scribe.begin_own(out, head, DROPPED);
-    told(out, "sink", sink);
-    numbered(out, "count", count);
+    told(out, name!("sink"), sink);
+    numbered(out, name!("count"), count);
     head.seal(out, start);
 }

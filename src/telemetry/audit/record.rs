@@ -10,7 +10,7 @@ use super::chain::Head;
 use super::redact;
 use super::remembered::{Remembered, put_address};
 use super::text::{WITHHELD, put_hex, put_json, put_number, quote, quote_id};
-use crate::base::key::holds_key;
+use crate::base::key::long_holds_key;
 use crate::base::moment::{Calendar, Moment};
 use crate::base::text::Text;
 use crate::telemetry::event::{Event, Part};
@@ -68,7 +68,7 @@ impl Scribe {
     pub(super) fn put(&self, out: &mut Vec<u8>, head: &mut Head, event: &Event) {
         let start = out.len();
         self.members(out, head.seq + 1, event, false);
-        if holds_key(out.get(start..).unwrap_or_default()) {
+        if long_holds_key(out.get(start..).unwrap_or_default()) {
             out.truncate(start);
             self.members(out, head.seq + 1, event, true);
         }
@@ -96,47 +96,47 @@ impl Scribe {
                 request_number(out, event);
                 who(remembered, out, event, withheld);
                 self.what(remembered, out, event, withheld);
-                member(out, "from", |out| put_address(out, event.from));
+                member(out, name!("from"), |out| put_address(out, event.from));
                 if event.part == Part::Whole {
                     self.how(remembered, out, event);
                 }
-                self.named(remembered, out, "rule", event.rule);
+                self.named(remembered, out, name!("rule"), event.rule);
                 if event.trace.id != 0 {
-                    in_hex(out, "trace", &event.trace.id.to_be_bytes());
+                    in_hex(out, name!("trace"), &event.trace.id.to_be_bytes());
                 }
                 inputs(out, event, withheld);
             }
             Part::Refusals => {
-                self.named(remembered, out, "server", event.server);
+                self.named(remembered, out, name!("server"), event.server);
                 if !event.from.is_unspecified() {
-                    member(out, "from", |out| put_address(out, event.from));
+                    member(out, name!("from"), |out| put_address(out, event.from));
                 }
                 ended(out, event);
-                numbered(out, "count", event.count);
+                numbered(out, name!("count"), event.count);
             }
             Part::Lost => {
-                numbered(out, "worker", u64::from(event.request.worker));
-                numbered(out, "count", event.count);
+                numbered(out, name!("worker"), u64::from(event.request.worker));
+                numbered(out, name!("count"), event.count);
             }
         }
     }
 
     /// What was asked for, and how it was said.
     fn what(&self, remembered: &mut Remembered, out: &mut Vec<u8>, event: &Event, withheld: bool) {
-        self.named(remembered, out, "server", event.server);
+        self.named(remembered, out, name!("server"), event.server);
         if event.method != Method::Unknown {
-            told(out, "method", event.method.name());
+            word(out, name!("method"), event.method.name());
         }
         foreign(remembered, out, target(event.method), &event.target, withheld);
         if let Some(era) = event.era {
-            told(out, "era", if era == Era::Legacy { "legacy" } else { "modern" });
+            word(out, name!("era"), if era == Era::Legacy { "legacy" } else { "modern" });
         }
         if let Some(version) = event.version {
-            told(out, "version", version.name());
+            word(out, name!("version"), version.name());
         }
         if !event.id.is_empty() {
             let id = if withheld { WITHHELD.as_bytes() } else { event.id.bytes() };
-            member(out, "id", |out| quote_id(out, id, event.id.is_cut()));
+            member(out, name!("id"), |out| quote_id(out, id, event.id.is_cut()));
         }
     }
 
@@ -144,19 +144,19 @@ impl Scribe {
     fn how(&self, remembered: &mut Remembered, out: &mut Vec<u8>, event: &Event) {
         ended(out, event);
         if event.warned {
-            member(out, "warned", |out| out.extend_from_slice(b"true"));
+            member(out, name!("warned"), |out| out.extend_from_slice(b"true"));
         }
         if event.status != 0 {
-            numbered(out, "status", u64::from(event.status));
+            numbered(out, name!("status"), u64::from(event.status));
         }
-        self.named(remembered, out, "endpoint", event.endpoint);
-        numbered(out, "request_bytes", event.request_bytes);
-        numbered(out, "answer_bytes", event.answer_bytes);
+        self.named(remembered, out, name!("endpoint"), event.endpoint);
+        numbered(out, name!("request_bytes"), event.request_bytes);
+        numbered(out, name!("answer_bytes"), event.answer_bytes);
         let (whole, upstream) = (event.whole(), event.upstream());
-        numbered(out, "whole_ns", whole);
-        numbered(out, "own_ns", whole.saturating_sub(upstream.unwrap_or(0)));
+        numbered(out, name!("whole_ns"), whole);
+        numbered(out, name!("own_ns"), whole.saturating_sub(upstream.unwrap_or(0)));
         if let Some(upstream) = upstream {
-            numbered(out, "upstream_ns", upstream);
+            numbered(out, name!("upstream_ns"), upstream);
         }
     }
 
@@ -167,17 +167,26 @@ impl Scribe {
     }
 }
 
+/// A member's name with all that stands around it, in one piece: a record has some twenty, and each piece that is
+/// written costs a look for room.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+pub(super) use name;
+
 /// Writes a member: its name, and what `value` writes.
-#[inline]
-// Where the name is known, what is written in front of the value is one piece of known length.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a name of known length is a few stores, another a call")]
 pub(super) fn member(out: &mut Vec<u8>, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
-    out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
     value(out);
 }
 
 /// Writes a member that is a number.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
 pub(super) fn numbered(out: &mut Vec<u8>, name: &str, number: u64) {
     member(out, name, |out| put_number(out, number));
 }
@@ -185,6 +194,17 @@ pub(super) fn numbered(out: &mut Vec<u8>, name: &str, number: u64) {
 /// Writes a member that is a text of the gateway's own.
 pub(super) fn told(out: &mut Vec<u8>, name: &str, text: &str) {
     member(out, name, |out| quote(out, text));
+}
+
+/// Writes a member that is one of few words, none of which needs an escape.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn word(out: &mut Vec<u8>, name: &str, word: &str) {
+    member(out, name, |out| {
+        out.push(b'"');
+        out.extend_from_slice(word.as_bytes());
+        out.push(b'"');
+    });
 }
 
 /// Writes a member that is bytes.
@@ -206,7 +226,7 @@ fn kind(part: Part) -> &'static str {
 }
 
 fn request_number(out: &mut Vec<u8>, event: &Event) {
-    member(out, "request", |out| {
+    member(out, name!("request"), |out| {
         out.push(b'"');
         put_number(out, u64::from(event.request.worker));
         out.push(b'-');
@@ -217,24 +237,24 @@ fn request_number(out: &mut Vec<u8>, event: &Event) {
 
 fn who(remembered: &mut Remembered, out: &mut Vec<u8>, event: &Event, withheld: bool) {
     if let Some(key) = event.key {
-        member(out, "key_id", |out| {
+        member(out, name!("key_id"), |out| {
             out.push(b'"');
             out.extend_from_slice(&key.to_text());
             out.push(b'"');
         });
     }
-    foreign(remembered, out, "owner", &event.owner, withheld);
+    foreign(remembered, out, name!("owner"), &event.owner, withheld);
 }
 
-/// What the thing is called that a method is about.
+/// The member that names the thing that a method is about.
 fn target(method: Method) -> &'static str {
     match method.concern() {
-        Concern::Tool => "tool",
-        Concern::Prompt => "prompt",
-        Concern::Resource | Concern::Subscription => "resource",
-        Concern::Reference => "reference",
-        Concern::Task => "task",
-        Concern::Server => "target",
+        Concern::Tool => name!("tool"),
+        Concern::Prompt => name!("prompt"),
+        Concern::Resource | Concern::Subscription => name!("resource"),
+        Concern::Reference => name!("reference"),
+        Concern::Task => name!("task"),
+        Concern::Server => name!("target"),
     }
 }
 
@@ -252,19 +272,19 @@ fn foreign<const N: usize>(
 }
 
 fn ended(out: &mut Vec<u8>, event: &Event) {
-    told(out, "outcome", event.outcome.label());
+    word(out, name!("outcome"), event.outcome.label());
     if let Some(denial) = event.denial {
-        told(out, "reason", denial.row().reason);
+        word(out, name!("reason"), denial.row().reason);
     }
 }
 
 fn inputs(out: &mut Vec<u8>, event: &Event, withheld: bool) {
     if withheld && event.inputs.is_some() {
-        return told(out, "inputs", "<withheld>");
+        return told(out, name!("inputs"), "<withheld>");
     }
     let written = event.inputs.as_ref().and_then(|inputs| redact(&inputs.body, &inputs.rule));
     if let Some(written) = written {
-        member(out, "inputs", |out| put_json(out, written.get()));
+        member(out, name!("inputs"), |out| put_json(out, written.get()));
     }
 }
 
