@@ -12,6 +12,8 @@ use axum::response::{IntoResponse, Json};
 use serde_json::{Value, json};
 
 use super::AdminParams;
+use crate::base::Tick;
+use crate::telemetry::books::Unwritten;
 use crate::telemetry::built;
 
 /// `GET /livez`: the process runs; nothing else is claimed.
@@ -37,15 +39,20 @@ pub(super) fn reasons(params: &AdminParams) -> Vec<&'static str> {
     let snapshot = params.snapshot.load();
     let unconfirmed = params.metrics.registry_unconfirmed.load(Ordering::Relaxed);
     let stale = !unconfirmed && snapshot.fresh.is_over(params.clock.now(), &params.clock);
-    let unwritten = params
-        .metrics
-        .audit
-        .get()
-        .is_some_and(|audit| audit.refuses && audit.standing.is_failing.load(Ordering::Relaxed));
+    // Where records may be lost instead, calls are served whatever becomes of the log.
+    let audit = params.metrics.audit.get().filter(|audit| audit.refuses);
+    let unwritten = audit.and_then(|audit| audit.standing.unwritten(Tick::now()));
     [
         (!serving, "it is not serving: it is starting or stopping"),
         (stale, "the registry was not reached for longer than registry.max_staleness"),
-        (unwritten, "the audit log cannot be written, and requests are refused that cannot be written down"),
+        (
+            unwritten == Some(Unwritten::Fails),
+            "the audit log cannot be written, and requests are refused that cannot be written down",
+        ),
+        (
+            unwritten == Some(Unwritten::Hangs),
+            "the audit log's disk does not answer, and requests are refused that cannot be written down",
+        ),
         (unconfirmed, "nobody vouched that the registry is whole; see 'tollgate registry status'"),
     ]
     .into_iter()

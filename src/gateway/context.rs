@@ -181,8 +181,8 @@ impl<'s> Context<'s> {
     pub(super) fn decide(&mut self) -> Option<oneshot::Receiver<Written>> {
         let event = self.event.as_ref().filter(|_| self.books.are_synchronous())?;
         let (written, told) = oneshot::channel();
-        if self.books.are_failing() {
-            // Whoever waited would wait until the disk has room again.
+        if self.books.are_unwritten() {
+            // Whoever waited would wait until the disk has room again, or answers.
             return Some(told);
         }
         let now = Moment::now();

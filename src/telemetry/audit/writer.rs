@@ -20,6 +20,7 @@ use super::record::Scribe;
 use super::recover::recover;
 use super::sink::{LAST, Outlet, Sink};
 use super::{Counters, own};
+use crate::base::Tick;
 use crate::base::key::random;
 use crate::base::moment::Calendar;
 use crate::telemetry::books::{Reader, Standing};
@@ -227,6 +228,9 @@ impl Writer {
     fn run(mut self, stop: &AtomicBool) -> u64 {
         let mut pause = BUSY;
         while !stop.load(Ordering::Relaxed) {
+            if let Some(hung) = self.reader.standing().comes_round(Tick::now()) {
+                tracing::warn!(hung_for = ?hung, "the audit log's disk answers again");
+            }
             let taken = self.turn();
             pause = if taken > 0 { BUSY } else { (2 * pause).min(IDLE) };
             // What is full would only become fuller.

@@ -6,11 +6,12 @@
 //! what found none is counted and told.
 
 mod floods;
+mod standing;
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::Thread;
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
@@ -21,6 +22,8 @@ use crate::base::moment::Moment;
 use crate::base::{Denial, Tick};
 use crate::wire::traceparent::TraceParent;
 use floods::Floods;
+
+pub use standing::{Standing, Unwritten};
 
 /// How the books are kept.
 #[derive(Clone, Copy, Debug)]
@@ -35,17 +38,6 @@ pub struct BooksParams {
     pub refusals_told: u32,
     /// Whether a request's record stands on the disk before the request is forwarded.
     pub sync: bool,
-}
-
-/// What workers and the reader know of each other.
-#[derive(Debug, Default)]
-pub struct Standing {
-    /// Events that wait; as the reader saw it last.
-    pub waiting: AtomicU64,
-    /// Requests that were not noted for want of room.
-    pub lost: AtomicU64,
-    /// Whether the last try to write failed.
-    pub is_failing: AtomicBool,
 }
 
 /// One worker's end; books that nobody reads note nothing.
@@ -85,7 +77,7 @@ struct Way {
 
 /// Books for so many workers, and the one reader.
 pub fn open(workers: usize, params: BooksParams) -> (Vec<Books>, Reader) {
-    let standing = Arc::new(Standing::default());
+    let standing = Arc::new(Standing::new(workers));
     let (books, queues) = (0..workers)
         .map(|worker| {
             // What is under way when the queue becomes full still has to find room.
@@ -156,10 +148,10 @@ impl Books {
         self.kept.as_ref().is_some_and(|kept| kept.params.sync)
     }
 
-    /// Whether nothing can be written for the moment.
+    /// Whether nothing is written for the moment.
     #[inline]
-    pub fn are_failing(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.standing.is_failing.load(Ordering::Relaxed))
+    pub fn are_unwritten(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.standing.unwritten(Tick::now()).is_some())
     }
 
     /// Whether a request that begins now may be served: not where it could not be noted and has to be.
@@ -185,9 +177,13 @@ impl Books {
         }
     }
 
-    /// Tells of refusals that were only counted and of what found no room; once a second.
+    /// Tells of refusals that were only counted and of what found no room, and how much waits; once a second.
     pub fn tell_counted(&self) {
-        self.tell(|floods, summary| floods.end(Tick::now(), summary));
+        let now = Tick::now();
+        self.tell(|floods, summary| floods.end(now, summary));
+        if let Some(kept) = &self.kept {
+            kept.tell_waiting(usize::from(self.worker), now);
+        }
     }
 
     /// The same when the worker ends, though the second has not.
@@ -215,6 +211,17 @@ impl Kept {
         let Ok(queue) = self.queue.try_borrow() else { return false };
         let needed = self.params.under_way;
         queue.cached_slots() > needed || queue.slots() > needed
+    }
+
+    /// The reader tells this as well, with each time that it takes, and may hang.
+    fn tell_waiting(&self, worker: usize, now: Tick) {
+        if let Ok(queue) = self.queue.try_borrow() {
+            let waiting = queue.buffer().capacity().saturating_sub(queue.slots());
+            self.standing.set_waiting(worker, waiting);
+        }
+        if self.standing.is_to_be_told(now) {
+            tracing::error!("the audit log's disk does not answer; records wait for it");
+        }
     }
 
     /// An event in the place of one that came back, or a new one.
@@ -296,7 +303,7 @@ impl Reader {
     pub fn take(&mut self, most: usize, mut each: impl FnMut(&mut Event)) -> usize {
         let share = most.div_ceil(self.queues.len().max(1));
         let mut taken = 0;
-        for Way { queue, used } in &mut self.queues {
+        for (worker, Way { queue, used }) in self.queues.iter_mut().enumerate() {
             for _ in 0..share {
                 let Ok(mut event) = queue.pop() else { break };
                 each(&mut event);
@@ -305,9 +312,8 @@ impl Reader {
                 let _ = used.push(event);
                 taken += 1;
             }
+            self.standing.set_waiting(worker, queue.slots());
         }
-        let waiting: usize = self.queues.iter().map(|way| way.queue.slots()).sum();
-        self.standing.waiting.store(waiting as u64, Ordering::Relaxed);
         taken
     }
 

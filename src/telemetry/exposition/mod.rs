@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 
 use super::labels::{Protocol, Shut};
 use super::metrics::{AuditNumbers, Metrics};
-use crate::base::Clock;
+use crate::base::{Clock, Tick};
 
 /// How the page is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,14 +204,14 @@ impl Page {
         let help = "Records of the audit log that wait to be written";
         #[expect(clippy::cast_precision_loss, reason = "the queue is far shorter than 2^52")]
         let (waiting, capacity) = (
-            of(|numbers| &numbers.standing.waiting) as f64,
+            kept.map_or(0, |numbers| numbers.standing.waiting()) as f64,
             kept.map_or(0, |numbers| numbers.capacity) as f64,
         );
         gauge(encoder, "tollgate_audit_queue", help, waiting)?;
         let help = "Records that can wait before the audit log counts as full";
         gauge(encoder, "tollgate_audit_queue_capacity", help, capacity)?;
-        let failing = kept.is_some_and(|numbers| numbers.standing.is_failing.load(Ordering::Relaxed));
-        let help = "Whether the audit log cannot be written";
+        let failing = kept.is_some_and(|numbers| numbers.standing.unwritten(Tick::now()).is_some());
+        let help = "Whether the audit log cannot be written, or its disk does not answer";
         gauge(encoder, "tollgate_audit_failing", help, f64::from(u8::from(failing)))?;
         let help = "Records of the audit log that were lost for want of room";
         counter(encoder, "tollgate_audit_dropped", help, of(|numbers| &numbers.standing.lost))?;

@@ -143,6 +143,91 @@ fn calls_go_on_while_the_disk_stands_still_and_what_is_lost_is_told_where_that_i
     assert_eq!(of_kind(&records, "call").len() as u64 + dropped, served as u64, "each is told or counted");
 }
 
+/// For how long it is certainly not told that a disk stands still: the gateway says so after 5 s.
+const A_MOMENT: Duration = Duration::from_millis(4_500);
+
+fn ready(gateway: &Gateway) -> (u16, String) {
+    let answer = crate::admin::get(gateway, "/readyz");
+    (answer.status, answer.text().to_owned())
+}
+
+/// A disk that hangs is known from outside, though the thread that writes tells nothing; `refuses` is what
+/// happens to calls meanwhile.
+fn is_told(settings: &str, refuses: bool) {
+    let world = world(&format!("queue = {QUEUE}\n{settings}"), "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let mut running = Stalling::serve(&world);
+    assert_eq!(load(&running.gateway, &key, "crm.read_x", "{}", 2), [2 * CLIENTS, 0]);
+    let begun = Instant::now();
+    running.stall();
+    let served = load(&running.gateway, &key, "crm.read_x", "{}", 10)[0] as u64;
+    assert!(served >= QUEUE as u64, "{served}");
+    until("what waits is told", || metric(&running.gateway, "tollgate_audit_queue") >= served);
+    loop {
+        let (told, failing) = (ready(&running.gateway), metric(&running.gateway, "tollgate_audit_failing"));
+        if begun.elapsed() >= A_MOMENT {
+            break;
+        }
+        assert_eq!((told.0, failing), (200, 0), "a moment is no fault: {}", told.1);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    until("it is told that nothing is written", || metric(&running.gateway, "tollgate_audit_failing") == 1);
+    running.gateway.await_said("the audit log's disk does not answer");
+    let told = ready(&running.gateway);
+    let reason = "the audit log's disk does not answer, and requests are refused";
+    assert_eq!(
+        (told.0, told.1.contains(reason)),
+        if refuses { (503, true) } else { (200, false) },
+        "{}",
+        told.1
+    );
+    running.go_on();
+    until("it is well again", || {
+        let numbers =
+            ["queue", "failing"].map(|name| metric(&running.gateway, &format!("tollgate_audit_{name}")));
+        numbers == [0, 0] && ready(&running.gateway).0 == 200
+    });
+    running.gateway.await_said("the audit log's disk answers again");
+    assert!(running.gateway.stop());
+    records(&world);
+}
+
+#[test]
+fn a_replica_whose_disk_stands_still_says_so_and_is_not_ready() {
+    is_told("", true);
+}
+
+#[test]
+fn a_replica_that_may_lose_records_says_that_its_disk_stands_still_and_is_ready() {
+    is_told("when_full = \"drop\"\n[bounds]\nrequests = 100\nstreams = 100\n", false);
+}
+
+#[test]
+fn nobody_waits_for_a_record_that_a_disk_that_stands_still_will_not_have() {
+    let world = world("sync = true\n", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let mut running = Stalling::serve(&world);
+    let mut connection = running.gateway.connect();
+    let mut ask = || {
+        let begun = Instant::now();
+        (call(&mut connection, &key, "crm.read_x", "1", "{}").status, begun.elapsed())
+    };
+    assert_eq!(ask().0, 200);
+    running.stall();
+    // Nobody knows yet that it does not come back.
+    let (status, waited) = ask();
+    assert!(status == 503 && waited > A_MOMENT, "{status} {waited:?}");
+    until("nobody waits any more", || {
+        let (status, waited) = ask();
+        assert_eq!(status, 503);
+        waited < PATIENCE
+    });
+    running.go_on();
+    until("it serves again", || ask().0 == 200);
+    assert!(running.gateway.stop());
+    records(&world);
+}
+
 #[test]
 fn a_pipe_that_nobody_reads_and_a_collector_that_never_answers_cost_the_files_and_the_calls_nothing() {
     let receiver = Receiver::start(false, None);
