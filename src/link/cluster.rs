@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, ErrorKind, RedisResult, ServerErrorKind, Value};
 
-use super::first;
+use super::open::{FIRST, Turns, Until, ask};
 use crate::base::redis::{Node, RedisParams};
 
 /// Nodes that are remembered, and connections that are kept.
@@ -32,6 +32,8 @@ pub struct Cluster {
     /// Every node that was named last.
     nodes: Vec<Node>,
     others: Vec<(Node, Connection)>,
+    /// Whom to ask first for the way, here or of Sentinel.
+    pub(super) turns: Turns,
     /// Nodes that failed, and when.
     failed: Vec<(Node, Instant)>,
     /// Whether who holds what has changed since it was asked, and when that was.
@@ -43,10 +45,11 @@ impl Cluster {
     /// A connection to the node that holds a hash's slot now, as the first node says whose word leads to
     /// one that serves it: a node may be reached by its clients and by no other node.
     pub fn connect(&mut self, params: &RedisParams, hash: &str) -> RedisResult<Connection> {
-        let (connection, ranges) = first(&self.candidates(params), |node| {
-            let (slot, ranges) = told(params, node, hash)?;
-            let mut connection = params.primary(holder(&ranges, slot).ok_or_else(nobody)?)?;
-            let _: Option<String> = redis::cmd("HGET").arg(hash).arg("-").query(&mut connection)?;
+        let candidates = self.candidates(params);
+        let (connection, ranges) = self.turns.first(candidates, |node, until| {
+            let (slot, ranges) = told(params, node, hash, until)?;
+            let mut connection = params.primary(holder(&ranges, slot).ok_or_else(nobody)?, until)?;
+            let _: Option<String> = ask(&mut connection, redis::cmd("HGET").arg(hash).arg("-"), until)?;
             Ok((connection, ranges))
         })?;
         self.keep(ranges);
@@ -71,7 +74,7 @@ impl Cluster {
         let kept = self.others.iter().position(|(node, _)| *node == holder);
         let opened = match kept {
             Some(place) => Ok(self.others.swap_remove(place).1),
-            None => params.primary(&holder),
+            None => params.primary(&holder, Until::within(FIRST)),
         };
         let done = opened.and_then(|mut connection| Ok((what(&mut connection)?, connection)));
         match done {
@@ -97,8 +100,9 @@ impl Cluster {
             return Ok(());
         }
         self.asked = Some(Instant::now());
-        let (_, ranges) = first(&self.candidates(params), |node| {
-            let (slot, ranges) = told(params, node, name)?;
+        let candidates = self.candidates(params);
+        let (_, ranges) = self.turns.first(candidates, |node, until| {
+            let (slot, ranges) = told(params, node, name, until)?;
             // A node that was cut off, or taken out, knows of nobody.
             if holder(&ranges, slot).is_some() { Ok((slot, ranges)) } else { Err(nobody()) }
         })?;
@@ -137,10 +141,10 @@ impl Cluster {
 }
 
 /// What a node says of a name's slot, and of who holds what.
-fn told(params: &RedisParams, node: &Node, name: &str) -> RedisResult<(u16, Vec<Range>)> {
-    let mut asked = params.open(node, true)?;
-    let slot = redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query(&mut asked)?;
-    let ranges: Vec<Value> = redis::cmd("CLUSTER").arg("SLOTS").query(&mut asked)?;
+fn told(params: &RedisParams, node: &Node, name: &str, until: Until) -> RedisResult<(u16, Vec<Range>)> {
+    let mut asked = params.open(node, true, until)?;
+    let slot = ask(&mut asked, redis::cmd("CLUSTER").arg("KEYSLOT").arg(name), until)?;
+    let ranges: Vec<Value> = ask(&mut asked, redis::cmd("CLUSTER").arg("SLOTS"), until)?;
     Ok((slot, ranges.iter().filter_map(|told| range(told, node)).collect()))
 }
 

@@ -1,15 +1,17 @@
 //! A Redis that hangs: many answers that do not come are one wait, whatever was asked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tollgate::base::digest::Hasher;
 use tollgate::base::key::Env;
+use tollgate::base::redis::{Node, Topology};
+use tollgate::base::secret::Secret;
 use tollgate::base::{KeyId, UnixSeconds};
 use tollgate::registry::operations::{self, Wish};
 use tollgate::registry::redis::{Claim, Redis};
 use tollgate::registry::{Edit, Fault, Feed as _, KeyRecord, Registry as _, Used};
 
-use super::server::Server;
+use super::server::{Server, params};
 
 /// One answer's time is 3 s.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -81,4 +83,52 @@ pub(super) fn writers() {
     let mut found = 0;
     changes.load(&mut |_| found += 1).unwrap();
     assert!(found >= MANY, "{found}");
+}
+
+/// Nodes of a Cluster that all hang: they are asked within one limit, and the next try begins behind them.
+pub(super) fn nodes() {
+    const HUNG: u8 = 12;
+    const TOGETHER: Duration = Duration::from_secs(12);
+    let addresses: Vec<String> = (1..=HUNG).map(|number| format!("127.0.0.{number}")).collect();
+    let bound: Vec<&str> = std::iter::once("--bind").chain(addresses.iter().map(String::as_str)).collect();
+    let hung = Server::with(&bound);
+    let well = Server::with(&["--cluster-enabled", "yes"]);
+    assert_eq!(well.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]), "OK");
+    while !well.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut nodes: Vec<Node> =
+        addresses.iter().map(|host| Node { host: host.clone(), port: hung.port }).collect();
+    nodes.push(Node { host: "127.0.0.1".into(), port: well.port });
+    let some = nodes.split_off(9);
+    let mut many = Redis::new(params(Topology::Cluster([nodes, some.clone()].concat())));
+    let mut few = Redis::new(params(Topology::Cluster(some)));
+    hung.signal("STOP");
+    hung.goes_on(2 * TOGETHER, || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| few.end().unwrap());
+            let begun = Instant::now();
+            late(many.end());
+            assert!(begun.elapsed() < TOGETHER, "{:?}", begun.elapsed());
+            many.end().unwrap();
+        });
+    });
+}
+
+/// What is said to a server before it is asked anything is one wait.
+pub(super) fn set_up() {
+    let server = Server::with(&[]);
+    assert_eq!(server.ask(&["CONFIG", "SET", "requirepass", "a-password"]), "OK");
+    let mut redis = server.params();
+    (redis.password, redis.database) = (Some(Secret::new("a-password")), 1);
+    Redis::new(redis.clone()).end().unwrap();
+    let mut registry = Redis::new(redis.clone());
+    server.hung(Duration::from_secs(3), || late(registry.end()));
+    registry.end().unwrap();
+    redis.password = Some(Secret::new("another"));
+    let said = Redis::new(redis.clone()).end().unwrap_err().to_string();
+    assert!(said.contains("does not accept the user and the password"), "{said}");
+    (redis.password, redis.database) = (Some(Secret::new("a-password")), 10_000);
+    let said = Redis::new(redis).end().unwrap_err().to_string();
+    assert!(said.contains("DB index is out of range"), "{said}");
 }

@@ -83,6 +83,16 @@ fn a_redis_that_hangs_holds_no_writer_for_long() {
 }
 
 #[test]
+fn nodes_of_a_cluster_that_hang_are_asked_within_one_limit() {
+    hung::nodes();
+}
+
+#[test]
+fn a_redis_that_hangs_while_a_connection_is_set_up_is_one_wait() {
+    hung::set_up();
+}
+
+#[test]
 fn gateways_agree_after_a_failover_of_sentinel_under_load() {
     failover::sentinel();
 }
