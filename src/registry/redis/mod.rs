@@ -102,7 +102,9 @@ impl Redis {
     /// Notes a failure: a connection that is broken, or leads to the wrong server, is closed.
     fn failed(&mut self, error: &RedisError) -> Fault {
         use redis::{ErrorKind, ServerErrorKind as Server};
-        let elsewhere = [Server::ReadOnly, Server::Moved, Server::MasterDown, Server::ClusterDown];
+        // The last is a transaction's way to say one of the others, which it may have been told only at its end.
+        let elsewhere =
+            [Server::ReadOnly, Server::Moved, Server::MasterDown, Server::ClusterDown, Server::ExecAbort];
         let kind = error.kind();
         if kind == ErrorKind::Io
             || kind == ErrorKind::Parse

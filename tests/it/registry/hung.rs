@@ -132,3 +132,21 @@ pub(super) fn set_up() {
     let said = Redis::new(redis).end().unwrap_err().to_string();
     assert!(said.contains("DB index is out of range"), "{said}");
 }
+
+/// A primary that became a replica is left, though it says so only of what a transaction would write.
+pub(super) fn replica() {
+    let (server, other) = (Server::with(&[]), Server::with(&[]));
+    let mut registry = server.registry();
+    let mut record = issued(&mut registry);
+    assert_eq!(server.ask(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]), "OK");
+    let mut change = || {
+        record.key_id = id(1);
+        let mut edit = |_| Ok(Some(record.clone()));
+        registry.change(&mut std::iter::once((id(1), &mut edit as Edit<'_>))).unwrap_err().to_string()
+    };
+    let said = change();
+    assert!(said.contains("read only replica"), "{said}");
+    // Only a new connection is asked what the server is.
+    let said = change();
+    assert!(said.contains("the server is a replica, not a primary"), "{said}");
+}

@@ -93,6 +93,11 @@ fn a_redis_that_hangs_while_a_connection_is_set_up_is_one_wait() {
 }
 
 #[test]
+fn a_primary_that_became_a_replica_is_left() {
+    hung::replica();
+}
+
+#[test]
 fn gateways_agree_after_a_failover_of_sentinel_under_load() {
     failover::sentinel();
 }
