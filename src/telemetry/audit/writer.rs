@@ -40,6 +40,8 @@ const RETRY: Duration = Duration::from_millis(250);
 /// How often it is said that nothing can be written, and how often files are looked through.
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
+/// How long a stop waits for a disk that does not answer: twice what is given to one that fails.
+const GIVEN_UP: Duration = LAST.saturating_mul(2);
 /// Records between two checkpoints at most.
 const CHECKPOINT_RECORDS: u64 = 50_000;
 
@@ -133,7 +135,7 @@ impl Audit {
     }
 
     /// Writes what was noted until now, ends the log, and says how many records could not be written. To
-    /// be called when the workers have ended; it takes some seconds where the disk is full or a sink hangs.
+    /// be called when the workers have ended; it takes some seconds where the disk is full, or it or a sink hangs.
     pub fn stop(mut self) -> u64 {
         self.end()
     }
@@ -141,7 +143,17 @@ impl Audit {
     fn end(&mut self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.waker.unpark();
-        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or(0)
+        let Some(thread) = self.thread.take() else { return 0 };
+        let begun = Tick::now();
+        while !thread.is_finished() {
+            if self.standing.since_round(Tick::now()).min(Tick::now() - begun) > GIVEN_UP {
+                // It cannot be ended: it is left, and the process ends without it.
+                tracing::error!("the audit log's disk does not answer, and is not waited for any longer");
+                return self.standing.waiting();
+            }
+            std::thread::park_timeout(BUSY);
+        }
+        thread.join().unwrap_or(0)
     }
 }
 
@@ -228,9 +240,7 @@ impl Writer {
     fn run(mut self, stop: &AtomicBool) -> u64 {
         let mut pause = BUSY;
         while !stop.load(Ordering::Relaxed) {
-            if let Some(hung) = self.reader.standing().comes_round(Tick::now()) {
-                tracing::warn!(hung_for = ?hung, "the audit log's disk answers again");
-            }
+            self.come_round();
             let taken = self.turn();
             pause = if taken > 0 { BUSY } else { (2 * pause).min(IDLE) };
             // What is full would only become fuller.
@@ -239,6 +249,7 @@ impl Writer {
             }
         }
         let lost = self.finish();
+        self.come_round();
         let until = Instant::now() + LAST;
         for outlet in self.log.outlets.drain(..) {
             let name = outlet.name();
@@ -247,6 +258,13 @@ impl Writer {
             }
         }
         lost
+    }
+
+    /// Tells that it hangs nowhere.
+    fn come_round(&self) {
+        if let Some(hung) = self.reader.standing().comes_round(Tick::now()) {
+            tracing::warn!(hung_for = ?hung, "the audit log's disk answers again");
+        }
     }
 
     /// Takes, writes and syncs what there is; says how many events there were.
@@ -343,6 +361,7 @@ impl Writer {
     fn finish(&mut self) -> u64 {
         let until = Instant::now() + LAST;
         loop {
+            self.come_round();
             let Err(error) = self.try_finish() else { return 0 };
             self.fail(&error);
             if Instant::now() >= until {
@@ -361,6 +380,7 @@ impl Writer {
         loop {
             let taken = self.take();
             self.log.write()?;
+            self.come_round();
             if self.log.is_full() {
                 // No more is taken until what was taken is safe.
                 self.log.sync()?;

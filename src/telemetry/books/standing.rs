@@ -77,8 +77,12 @@ impl Standing {
 
     /// Where nothing waits there is nothing that it could have written: it may delete old files, say.
     fn hangs(&self, now: Tick) -> bool {
-        let since = now.ms().saturating_sub(self.round_ms.load(Ordering::Relaxed));
-        Duration::from_millis(since) > STANDS_STILL && self.waiting() > 0
+        self.since_round(now) > STANDS_STILL && self.waiting() > 0
+    }
+
+    /// How long ago the reader came round.
+    pub fn since_round(&self, now: Tick) -> Duration {
+        Duration::from_millis(now.ms().saturating_sub(self.round_ms.load(Ordering::Relaxed)))
     }
 
     /// Whether it hangs, to whom is to say so: the first who asks.
