@@ -17,6 +17,7 @@ mod recover;
 pub mod redact;
 mod remembered;
 mod retain;
+mod running;
 pub mod search;
 pub mod sink;
 #[cfg(test)]
@@ -34,7 +35,7 @@ pub use folder::{FolderFault, LogFile, list};
 pub use record::is_replica_name;
 pub use redact::redact;
 pub use retain::Retention;
-pub use writer::{Audit, AuditFault, AuditParams, Observer};
+pub use running::{Audit, AuditFault, AuditParams, Observer};
 
 /// What was written, since the start.
 #[derive(Debug, Default)]

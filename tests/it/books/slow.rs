@@ -31,6 +31,8 @@ impl<'w> Stalling<'w> {
     }
 
     fn stall(&self) {
+        // The writer looks every 20 ms at the latest: by then it has taken what was noted, and the queue is empty.
+        std::thread::sleep(Duration::from_millis(100));
         std::fs::write(Self::file(self.world), "").unwrap();
         until("the writer stands still", || self.is_stalled());
     }
