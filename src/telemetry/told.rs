@@ -38,7 +38,9 @@ pub fn unquoted(json: &[u8], is_cut: bool) -> Cow<'_, str> {
     decoded.map_or_else(|| String::from_utf8_lossy(json), Cow::Owned)
 }
 
-fn shown(text: &str, is_cut: bool) -> String {
+/// A text without what looks like a secret; one that was cut without its end. Secrets are looked for first: one that
+/// reaches into the end is still whole then.
+pub fn shown(text: &str, is_cut: bool) -> String {
     let mut told = masked(text).into_owned();
     if is_cut {
         let mut end = told.len().min(NOTED_BYTES).saturating_sub(CUT);

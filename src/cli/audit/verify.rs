@@ -72,7 +72,7 @@ fn tell(session: &mut Session<'_>, chain: &ChainReport, options: &VerifyOptions)
     if behind > 0 && !is_noted {
         writeln!(
             out,
-            "  the {behind} records behind that are chained and not signed: who can write the files could have written them anew, or cut them off"
+            "  behind that, {behind} chained and not signed: who can write the files could have written them anew, or cut them off"
         )?;
     }
     for (file, bytes) in &chain.left_out {

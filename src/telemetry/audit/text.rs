@@ -6,13 +6,10 @@
 
 use crate::base::key::holds_key;
 use crate::base::unseen::is_unseen;
-use crate::telemetry::told::unquoted;
+use crate::telemetry::told::{shown, unquoted};
 use crate::wire::secrets::masked;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
-/// Bytes at the end of a text that was cut which are left out: a secret that begins in them is too short to be
-/// known for one.
-const UNSURE: usize = 64;
 /// Bytes of a SHA-256.
 const HASH_BYTES: usize = 32;
 /// In the place of what clients chose.
@@ -58,9 +55,8 @@ pub(super) fn quote_foreign(out: &mut Vec<u8>, bytes: &[u8], is_cut: bool) {
     if holds_key(bytes) {
         return quote(out, WITHHELD);
     }
-    let kept = if is_cut { bytes.len().saturating_sub(UNSURE) } else { bytes.len() };
-    let text = String::from_utf8_lossy(bytes.get(..kept).unwrap_or_default());
-    quote(out, &masked(&text));
+    let text = String::from_utf8_lossy(bytes);
+    if is_cut { quote(out, &shown(&text, true)) } else { quote(out, &masked(&text)) }
 }
 
 /// Writes the id of a request, as the client wrote it: a number stays one.
@@ -182,8 +178,11 @@ mod tests {
             let out = written(|out| quote_id(out, format!("\"{escaped}\"").as_bytes(), false));
             assert!(!out.contains("0123456789abcdefghij"), "{out}");
         }
-        let long = "x".repeat(200);
-        assert_eq!(written(|out| quote_id(out, long.as_bytes(), true)).len(), 200 - 64 + 2);
+        let long = "x".repeat(1_000);
+        assert_eq!(
+            written(|out| quote_id(out, long.as_bytes(), true)),
+            format!("\"{}…\"", "x".repeat(1_000 - 256))
+        );
     }
 
     #[test]
@@ -191,6 +190,14 @@ mod tests {
         let text = format!("{}mcp_live_0123456789abcdef.0123", "x ".repeat(100));
         let out = written(|out| quote_foreign(out, text.as_bytes(), true));
         assert!(!out.contains("mcp_"), "{out}");
+        // One that the cut would go through is not left in half.
+        let token = format!("ghp_{}", "A1b2C3d4E5".repeat(4).split_at(36).0);
+        for before in 0..1_024 - token.len() {
+            let mut text = format!("{} {token} ", "x".repeat(before));
+            text.extend(std::iter::repeat_n('y', 1_024_usize.saturating_sub(text.len())));
+            let out = written(|out| quote_foreign(out, text.as_bytes(), true));
+            assert!(!out.contains("ghp_"), "{before}: {out}");
+        }
     }
 
     #[test]

@@ -20,7 +20,9 @@ fn the_writer_keeps_up() {
     let (rate, size) = (per_second(calls, took), per_second(place_size(&place), took));
     println!("{rate} records a second, {size} bytes a second");
     assert!(rate > 4_000, "{rate} records a second");
-    assert_eq!(place.sound().0, calls + 4);
+    // Beside them stand the log's own: checkpoints every 50,000 records, and those of each file.
+    assert!(place.sound().0 >= calls + 4);
+    assert_eq!(place.calls().len() as u64, calls);
 }
 
 /// More than may be unsafe at a time.
