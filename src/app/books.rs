@@ -52,7 +52,7 @@ pub(super) fn keep(
         books.wakes(log.thread());
     }
     if is_kept {
-        let capacity = audit.queue.saturating_mul(workers) as u64;
+        let capacity = audit.queue as u64;
         let (standing, counters) = (Arc::clone(log.standing()), Arc::clone(log.counters()));
         // It is set once, and nobody else does.
         let _ = metrics.audit.set(AuditNumbers { standing, counters, refuses: audit.refuse, capacity });

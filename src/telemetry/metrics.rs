@@ -106,7 +106,7 @@ pub struct AuditNumbers {
     pub counters: Arc<Counters>,
     /// Whether requests are refused that cannot be written down.
     pub refuses: bool,
-    /// Records that wait in all queues before each counts as full.
+    /// Records that wait in one worker's queue before it counts as full.
     pub capacity: u64,
 }
 

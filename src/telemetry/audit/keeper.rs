@@ -4,18 +4,18 @@
 //! A compressed file is written aside, synced, and put in place by its name before the plain one goes: a crash
 //! leaves one of the two whole, or both.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::folder::{COMPRESSED, LogFile, PLAIN, UNFINISHED, create};
 
-/// Jobs that may wait. What finds no room is found again when the next file is finished.
+/// Jobs that may wait.
 const JOBS: usize = 64;
 /// What is compressed in one go, and the pause behind it: some 50 MiB a second at most, a sixth of a core, which is
 /// more than one writer writes. Where others want the core it gets next to nothing of it (see [`NICE`]).
@@ -29,41 +29,112 @@ const LEVEL: i32 = 1;
 const NICE: i32 = 19;
 
 /// What is to be done to a finished file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Job {
     Compress(LogFile),
     Delete(LogFile),
 }
 
+impl Job {
+    /// Its file's name without its form, which compressing changes.
+    fn stem(&self) -> String {
+        let (Self::Compress(file) | Self::Delete(file)) = self;
+        stem(&file.path)
+    }
+
+    fn deletes(&self) -> bool {
+        matches!(self, Self::Delete(_))
+    }
+}
+
+/// What waits and what is being done, no file twice. Deleting goes first: it is what makes room on the disk.
+#[derive(Debug, Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    /// What is at work.
+    at: Option<Job>,
+    stopped: bool,
+}
+
+impl Jobs {
+    fn add(&mut self, job: Job) {
+        let same = |known: &Job| known.stem() == job.stem() && known.deletes() == job.deletes();
+        if self.at.iter().chain(&self.waiting).any(same) {
+            return;
+        }
+        if job.deletes() {
+            // It need not be compressed any more, and there is always room for it.
+            self.waiting.retain(|known| known.deletes() || known.stem() != job.stem());
+            if self.waiting.len() >= JOBS {
+                if self.waiting.back().is_some_and(Job::deletes) {
+                    return;
+                }
+                self.waiting.pop_back();
+            }
+            let behind = self.waiting.iter().take_while(|known| known.deletes()).count();
+            self.waiting.insert(behind, job);
+        } else if self.waiting.len() < JOBS {
+            self.waiting.push_back(job);
+        }
+    }
+}
+
 /// The thread; it ends after what it is at when this is dropped.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    jobs: Option<SyncSender<Job>>,
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    jobs: Mutex<Jobs>,
+    new: Condvar,
+    stop: AtomicBool,
+}
+
+impl Shared {
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job, once there is one; nothing where it is time to stop.
+    fn next(&self) -> Option<Job> {
+        let mut jobs = self.jobs();
+        jobs.at = None;
+        loop {
+            if jobs.stopped {
+                return None;
+            }
+            if let Some(job) = jobs.waiting.pop_front() {
+                jobs.at = Some(job.clone());
+                return Some(job);
+            }
+            jobs = self.new.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 }
 
 impl Keeper {
     pub(super) fn start() -> io::Result<Self> {
-        let (jobs, taken) = sync_channel(JOBS);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread =
-            std::thread::Builder::new().name("audit-files".into()).spawn(move || keep(&taken, &stopped))?;
-        Ok(Self { jobs: Some(jobs), stop, thread: Some(thread) })
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("audit-files".into()).spawn(move || keep(&theirs))?;
+        Ok(Self { shared, thread: Some(thread) })
     }
 
+    /// Takes a job, where there is room; one that found none is found again when the next file is finished.
     pub(super) fn give(&self, job: Job) {
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.try_send(job);
-        }
+        self.shared.jobs().add(job);
+        self.shared.new.notify_one();
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        drop(self.jobs.take());
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.jobs().stopped = true;
+        self.shared.new.notify_one();
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _ = thread.join();
@@ -71,14 +142,11 @@ impl Drop for Keeper {
     }
 }
 
-fn keep(jobs: &Receiver<Job>, stop: &AtomicBool) {
+fn keep(shared: &Shared) {
     let _ = rustix::process::setpriority_process(None, NICE);
-    for job in jobs {
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
+    while let Some(job) = shared.next() {
         let (what, file, done) = match job {
-            Job::Compress(file) => ("compressed", file.clone(), compress(&file, stop)),
+            Job::Compress(file) => ("compressed", file.clone(), compress(&file, &shared.stop)),
             Job::Delete(file) => ("deleted", file.clone(), delete(&file)),
         };
         match done {
@@ -152,7 +220,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Job, Keeper, compress};
+    use super::{JOBS, Job, Jobs, Keeper, compress};
     use crate::telemetry::audit::folder::{LogFile, list, name_of};
     use std::sync::atomic::AtomicBool;
     use std::time::Duration;
@@ -186,6 +254,41 @@ mod tests {
         assert_eq!(list(folder.path()).unwrap(), std::slice::from_ref(&plain));
         compress(&plain, &AtomicBool::new(false)).unwrap();
         assert!(list(folder.path()).unwrap()[0].is_compressed);
+    }
+
+    #[test]
+    fn deleting_goes_first_nothing_is_done_twice_and_what_waits_is_bounded() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let at = |first| {
+            let path = folder.path().join(name_of("gw", first));
+            std::fs::write(&path, "x").unwrap();
+            LogFile::at(&path).unwrap()
+        };
+        let mut jobs = Jobs { at: Some(Job::Compress(at(1))), ..Jobs::default() };
+        for first in [1, 2, 3, 2, 4] {
+            jobs.add(Job::Compress(at(first)));
+        }
+        for first in [3, 1, 3] {
+            jobs.add(Job::Delete(at(first)));
+        }
+        let told = |jobs: &Jobs| {
+            let told = |job: &Job| (job.deletes(), job.stem().split_off(job.stem().len() - 1));
+            jobs.waiting.iter().map(told).collect::<Vec<_>>()
+        };
+        let expected = [(true, "3"), (true, "1"), (false, "2"), (false, "4")];
+        assert_eq!(told(&jobs), expected.map(|(deletes, file)| (deletes, file.to_owned())));
+        for first in 10..10 + 2 * JOBS as u64 {
+            jobs.add(Job::Compress(at(first)));
+            assert!(jobs.waiting.len() <= JOBS);
+        }
+        for first in 10..10 + 2 * JOBS as u64 {
+            jobs.add(Job::Delete(at(first)));
+            assert!(jobs.waiting.len() <= JOBS);
+        }
+        assert!(
+            jobs.waiting.iter().all(Job::deletes),
+            "no file that is to be compressed keeps one from going"
+        );
     }
 
     #[test]

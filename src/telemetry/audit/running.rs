@@ -124,7 +124,7 @@ impl Audit {
             if self.standing.since_round(Tick::now()).min(Tick::now() - begun) > GIVEN_UP {
                 // It cannot be ended: it is left, and the process ends without it.
                 tracing::error!("the audit log's disk does not answer, and is not waited for any longer");
-                return self.standing.waiting();
+                return self.standing.waiting() + self.standing.in_hand.load(Ordering::Relaxed);
             }
             std::thread::park_timeout(LOOK);
         }

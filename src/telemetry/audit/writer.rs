@@ -122,6 +122,7 @@ impl Writer {
     fn try_turn(&mut self) -> io::Result<usize> {
         self.resume()?;
         let taken = self.take();
+        self.reader.standing().in_hand.store(self.log.pending_events(), Ordering::Relaxed);
         let is_next = self.log.write()?;
         let now = Instant::now();
         if now - self.second >= SECOND {
@@ -156,7 +157,8 @@ impl Writer {
                 log.note(event);
             });
             taken += now;
-            if now < TAKEN {
+            // Fewer than were asked for is not the end: a worker with nothing to tell leaves its share unused.
+            if now == 0 {
                 break;
             }
         }

@@ -80,11 +80,11 @@ pub fn open(workers: usize, params: BooksParams) -> (Vec<Books>, Reader) {
     let standing = Arc::new(Standing::new(workers));
     let (books, queues) = (0..workers)
         .map(|worker| {
-            // What is under way when the queue becomes full still has to find room.
-            let room = params.waiting + params.under_way;
-            let (queue, taken) = RingBuffer::new(room);
+            // What is under way when the queue becomes full still has to find room, where none may be lost.
+            let kept_free = if params.refuse { params.under_way } else { 0 };
+            let (queue, taken) = RingBuffer::new(params.waiting + kept_free);
             // Made only where none has come back: never more than are under way or wait.
-            let (returns, used) = RingBuffer::new(room);
+            let (returns, used) = RingBuffer::new(params.waiting + params.under_way);
             let kept = Kept {
                 queue: RefCell::new(queue),
                 used: RefCell::new(used),
@@ -299,7 +299,8 @@ impl Kept {
 }
 
 impl Reader {
-    /// Takes at most `most` events, from the workers in turn, and says how many they were.
+    /// Takes at most `most` events, from the workers in turn, and says how many they were. Where that is less there
+    /// may be more all the same: no worker's share is given to another.
     pub fn take(&mut self, most: usize, mut each: impl FnMut(&mut Event)) -> usize {
         let share = most.div_ceil(self.queues.len().max(1));
         let mut taken = 0;
@@ -376,12 +377,12 @@ mod tests {
         let books = &books[0];
         (0..10).for_each(|_| answer(books));
         assert!(books.have_room());
-        assert_eq!(reader.standing().lost.load(std::sync::atomic::Ordering::Relaxed), 3);
-        assert_eq!(reader.take(100, |event| assert_eq!(event.part, Part::Whole)), 7);
+        assert_eq!(reader.standing().lost.load(std::sync::atomic::Ordering::Relaxed), 6);
+        assert_eq!(reader.take(100, |event| assert_eq!(event.part, Part::Whole)), 4, "as many as may wait");
         books.tell_counted();
         let mut told = Vec::new();
         reader.take(100, |event| told.push((event.part, event.count)));
-        assert_eq!(told, [(Part::Lost, 3)]);
+        assert_eq!(told, [(Part::Lost, 6)]);
         books.tell_counted();
         assert_eq!(reader.take(100, |_| ()), 0, "once");
     }

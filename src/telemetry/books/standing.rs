@@ -27,6 +27,8 @@ pub struct Standing {
     /// Events that wait in each worker's queue: as the reader saw it when it took from there, and as the
     /// worker sees it once a second, whatever the reader does.
     waiting: Box<[AtomicU64]>,
+    /// Records that the reader has taken and that are not safe yet.
+    pub in_hand: AtomicU64,
     /// Requests that were not noted for want of room.
     pub lost: AtomicU64,
     /// Whether the last try to write failed.
@@ -42,6 +44,7 @@ impl Standing {
     pub(super) fn new(workers: usize) -> Self {
         Self {
             waiting: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            in_hand: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
             round_ms: AtomicU64::new(Tick::now().ms()),
@@ -52,6 +55,11 @@ impl Standing {
     /// Events that wait in all queues; up to a second old where the reader hangs.
     pub fn waiting(&self) -> u64 {
         self.waiting.iter().map(|cell| cell.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Events that wait in the fullest queue: each is full by itself.
+    pub fn fullest(&self) -> u64 {
+        self.waiting.iter().map(|cell| cell.load(Ordering::Relaxed)).max().unwrap_or(0)
     }
 
     pub(super) fn set_waiting(&self, worker: usize, count: usize) {
@@ -107,7 +115,7 @@ mod tests {
         assert_eq!(standing.unwritten(late), None, "nothing waits");
         standing.set_waiting(0, 2);
         standing.set_waiting(1, 3);
-        assert_eq!(standing.waiting(), 5);
+        assert_eq!((standing.waiting(), standing.fullest()), (5, 3));
         assert_eq!(standing.unwritten(begun + STANDS_STILL), None, "a moment is no fault");
         assert_eq!(standing.unwritten(late), Some(Unwritten::Hangs));
         assert!(standing.is_to_be_told(late) && !standing.is_to_be_told(late), "once");

@@ -201,14 +201,14 @@ impl Page {
         let of = |count: fn(&AuditNumbers) -> &AtomicU64| {
             kept.map_or(0, |numbers| count(numbers).load(Ordering::Relaxed))
         };
-        let help = "Records of the audit log that wait to be written";
+        let help = "Records of the audit log that wait to be written, in the fullest of the workers' queues";
         #[expect(clippy::cast_precision_loss, reason = "the queue is far shorter than 2^52")]
         let (waiting, capacity) = (
-            kept.map_or(0, |numbers| numbers.standing.waiting()) as f64,
+            kept.map_or(0, |numbers| numbers.standing.fullest()) as f64,
             kept.map_or(0, |numbers| numbers.capacity) as f64,
         );
         gauge(encoder, "tollgate_audit_queue", help, waiting)?;
-        let help = "Records that can wait before the audit log counts as full";
+        let help = "Records that can wait in one worker's queue before it counts as full";
         gauge(encoder, "tollgate_audit_queue_capacity", help, capacity)?;
         let failing = kept.is_some_and(|numbers| numbers.standing.unwritten(Tick::now()).is_some());
         let help = "Whether the audit log cannot be written, or its disk does not answer";

@@ -39,6 +39,7 @@ pub struct Place {
     pub fsync: Duration,
     pub checkpoint: Duration,
     pub queue: usize,
+    pub workers: usize,
 }
 
 /// A log that is being written, with one worker.
@@ -58,6 +59,7 @@ impl Place {
             fsync: Duration::from_millis(20),
             checkpoint: Duration::from_secs(60),
             queue: 10_000,
+            workers: 1,
         }
     }
 
@@ -96,7 +98,7 @@ impl Place {
             refusals_told: 1_000_000,
             sync: false,
         };
-        let (mut books, reader) = open(1, books);
+        let (mut books, reader) = open(self.workers, books);
         let audit = Audit::start(reader, params)?;
         let books = books.remove(0);
         books.wakes(audit.thread());

@@ -25,6 +25,20 @@ fn the_writer_keeps_up() {
     assert_eq!(place.calls().len() as u64, calls);
 }
 
+/// Workers that have nothing to tell must not hold up the one that has.
+#[test]
+fn one_busy_worker_among_many_is_kept_up_with() {
+    let mut place = Place::new();
+    place.workers = 16;
+    let running = place.start();
+    let (calls, begun) = (20_000, Instant::now());
+    running.note(calls);
+    running.await_records(calls + 2);
+    let rate = per_second(calls, begun.elapsed());
+    assert!(rate > 4_000, "{rate} records a second");
+    assert_eq!(running.stop(), 0);
+}
+
 /// More than may be unsafe at a time.
 #[test]
 fn a_stop_writes_all_that_waits() {

@@ -165,7 +165,8 @@ fn is_told(settings: &str, refuses: bool) {
     running.stall();
     let served = load(&running.gateway, &key, "crm.read_x", "{}", 10)[0] as u64;
     assert!(served >= QUEUE as u64, "{served}");
-    until("what waits is told", || metric(&running.gateway, "tollgate_audit_queue") >= served);
+    let waits = if refuses { served } else { QUEUE as u64 };
+    until("what waits is told", || metric(&running.gateway, "tollgate_audit_queue") >= waits);
     loop {
         let (told, failing) = (ready(&running.gateway), metric(&running.gateway, "tollgate_audit_failing"));
         if begun.elapsed() >= A_MOMENT {
