@@ -82,6 +82,12 @@ fn tell(session: &mut Session<'_>, chain: &ChainReport, options: &VerifyOptions)
             seen(file)
         )?;
     }
+    for (first, last) in &chain.stood_unsigned {
+        writeln!(
+            out,
+            "  records {first} to {last} stood unsigned when their writer was killed: who could write the files then could have written them anew, or cut them off"
+        )?;
+    }
     if chain.unfinished > 0 {
         writeln!(
             out,
@@ -104,7 +110,9 @@ fn vouched(chain: &ChainReport) -> String {
     match &chain.checked {
         None => "no checkpoint: nothing is signed".into(),
         Some(Checked { head, time, by: Some(key), is_trusted: true }) => {
-            format!("signed up to record {} ({time}) by {key}: as the gateway wrote them", head.seq)
+            let but =
+                if chain.stood_unsigned.is_empty() { "" } else { ", but for what stood unsigned (below)" };
+            format!("signed up to record {} ({time}) by {key}: as the gateway wrote them{but}", head.seq)
         }
         Some(Checked { head, time, by: Some(key), .. }) => format!(
             "signed up to record {} ({time}) by {key}, by the log's own word: --public-key tells whether that is the gateway's",
@@ -133,6 +141,8 @@ fn as_json(report: &Report) -> Value {
             json!({ "file": problem.file, "line": problem.line, "seq": problem.seq, "what": problem.what.to_string() })
         });
         let left_out = chain.left_out.iter().map(|(file, bytes)| json!({ "file": file, "bytes": bytes }));
+        let unsigned =
+            chain.stood_unsigned.iter().map(|(first, last)| json!({ "first": first, "last": last }));
         json!({
             "replica": chain.replica,
             "chain": chain.chain,
@@ -145,6 +155,7 @@ fn as_json(report: &Report) -> Value {
             "closed": chain.is_closed,
             "unfinished_bytes": chain.unfinished,
             "left_out": left_out.collect::<Vec<_>>(),
+            "stood_unsigned": unsigned.collect::<Vec<_>>(),
             "problem": problem,
         })
     });

@@ -52,7 +52,8 @@ pub(super) enum State {
     Killed,
     /// It could not be written any more; what follows its records was written again elsewhere.
     Failed,
-    /// Somebody changed it, or the disk did: behind the records that count there are signed ones.
+    /// Somebody changed it, or the disk did: behind the records that count there are signed ones, or anything
+    /// where it was closed.
     Damaged,
 }
 
@@ -63,6 +64,39 @@ impl State {
             Self::Killed => "killed",
             Self::Failed => "failed",
             Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// What the last records of a file are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Any.
+    #[default]
+    Open,
+    /// `closed`.
+    Closing,
+    /// `closed` and a checkpoint.
+    Closed,
+}
+
+impl Ending {
+    /// Whether a gateway may have written a record of this kind next: nothing but its checkpoint stands behind
+    /// `closed`, and nothing behind that.
+    pub(super) fn takes(self, kind: &str) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Closing => kind == CHECKPOINT,
+            Self::Closed => false,
+        }
+    }
+
+    /// The ending once such a record was written.
+    pub(super) fn with(self, kind: &str) -> Self {
+        match kind {
+            CLOSED => Self::Closing,
+            CHECKPOINT if self == Self::Closing => Self::Closed,
+            _ => Self::Open,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Where a chain goes on after its process ended, however it did.
 //!
 //! The last file is read to its last good record, and the chain goes on in a new one that says so. Nothing that
-//! stands in a file is changed: what a kill left unfinished stays where it is and does not count.
+//! stands in a file is changed: what a kill left unfinished stays where it is and does not count, and nothing behind
+//! the end of a file that was closed ever does.
 
 use std::io;
 
@@ -9,7 +10,7 @@ use super::chain::{Head, Line};
 use super::checkpoint::PublicKey;
 use super::folder::{Folder, LogFile};
 use super::lines::{Lines, Piece};
-use super::own::{Before, CHECKPOINT, CLOSED, OPENED, Opened, Signed, State, signature};
+use super::own::{Before, CHECKPOINT, Ending, OPENED, Opened, Signed, State, signature};
 
 /// Where a chain goes on.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(super) fn recover(folder: &Folder, key: Option<PublicKey>) -> io::Result<Opt
         if let Some((chain, head)) = scan.end.clone() {
             let state = match () {
                 () if scan.is_damaged || spoilt => State::Damaged,
-                () if scan.is_closed && scan.left_out == 0 => State::Closed,
+                () if scan.ending == Ending::Closed => State::Closed,
                 () => State::Killed,
             };
             let before = Before { file: file.name(), state, bytes: scan.good, left_out: scan.left_out };
@@ -54,6 +55,11 @@ fn is_ours(line: &Line<'_>, text: &[u8], chain: &str, key: Option<PublicKey>) ->
     }
 }
 
+/// Whether a record says of itself that it is the next behind another.
+fn follows(line: &Line<'_>, head: &Head) -> bool {
+    line.seq == head.seq + 1 && line.prev == head.hash
+}
+
 /// What a file holds.
 #[derive(Default)]
 struct Scan {
@@ -63,8 +69,9 @@ struct Scan {
     good: u64,
     /// Bytes behind it.
     left_out: u64,
-    is_closed: bool,
-    /// Whether records that were signed follow what is no record: no crash leaves that.
+    ending: Ending,
+    /// Whether anything stands where no gateway and no crash leaves it: signed records behind what is no record, or
+    /// anything behind the file's end.
     is_damaged: bool,
     /// Whether there is any line at all.
     has_lines: bool,
@@ -73,7 +80,7 @@ struct Scan {
 impl Scan {
     fn of(file: &LogFile, key: Option<PublicKey>) -> io::Result<Self> {
         let (mut lines, mut buffer) = (Lines::open(file)?, Vec::new());
-        let (mut scan, mut is_good, mut last) = (Self::default(), true, "");
+        let (mut scan, mut is_good) = (Self::default(), true);
         loop {
             match lines.next(&mut buffer)? {
                 Piece::End | Piece::Unfinished => break,
@@ -83,26 +90,28 @@ impl Scan {
             let next = line.filter(|line| is_good && scan.goes_on(file, line, &buffer));
             is_good = next.is_some();
             if let Some(line) = next {
-                scan.is_closed = last == CLOSED && line.kind == CHECKPOINT;
-                last = if line.kind == CLOSED { CLOSED } else { "" };
+                scan.ending = scan.ending.with(line.kind);
                 scan.good = lines.offset;
             } else if let (Some(line), Some((chain, head))) = (line, &scan.end) {
                 // Everything in front of a checkpoint was on the disk before it was written.
                 let later = line.kind == CHECKPOINT && line.seq > head.seq && line.is_whole();
                 scan.is_damaged |= later && is_ours(&line, &buffer, chain, key);
+                // No gateway wrote that.
+                scan.is_damaged |= !scan.ending.takes(line.kind) && follows(&line, head) && line.is_whole();
             }
         }
         scan.left_out = lines.offset - scan.good;
+        scan.is_damaged |= scan.ending == Ending::Closed && scan.left_out > 0;
         Ok(scan)
     }
 
     /// Takes a record where it is the chain's next.
     fn goes_on(&mut self, file: &LogFile, line: &Line<'_>, text: &[u8]) -> bool {
-        if line.replica != file.replica || !line.is_whole() {
+        if !self.ending.takes(line.kind) || line.replica != file.replica || !line.is_whole() {
             return false;
         }
         if let Some((_, head)) = &mut self.end {
-            let follows = line.seq == head.seq + 1 && line.prev == head.hash;
+            let follows = follows(line, head);
             if follows {
                 *head = line.head();
             }

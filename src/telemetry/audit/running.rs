@@ -180,7 +180,7 @@ fn tell(before: Option<&own::Before>) {
         Some(before) if before.state == own::State::Damaged => tracing::error!(
             file = before.file,
             behind_byte = before.bytes,
-            "the audit log was changed: behind a record that is none stand signed ones; 'tollgate audit verify' tells where"
+            "the audit log was changed: behind this byte stands what no gateway wrote there; the log goes on from it, and 'tollgate audit verify' tells the place"
         ),
         Some(before) if before.state == own::State::Killed => {
             tracing::warn!(

@@ -2,6 +2,7 @@
 
 mod commands;
 mod failing;
+mod forged;
 mod mutations;
 mod python;
 mod rate;

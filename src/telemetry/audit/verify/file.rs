@@ -3,12 +3,13 @@
 use std::io;
 
 use super::VerifyOptions;
+use super::covered::Covered;
 use super::report::{ChainReport, Checked, Problem, Wrong};
 use crate::telemetry::audit::chain::{Head, Line};
 use crate::telemetry::audit::folder::LogFile;
 use crate::telemetry::audit::lines::{Lines, Piece};
 use crate::telemetry::audit::own::{
-    Before, CHECKPOINT, CLOSED, DELETED, Deleted, OPENED, Opened, Signed, State, signature,
+    Before, CHECKPOINT, DELETED, Deleted, Ending, OPENED, Opened, Signed, State, signature,
 };
 
 /// A chain that is being followed.
@@ -23,8 +24,7 @@ pub(super) struct Walk<'o> {
     records: u64,
     checked: Option<Checked>,
     end: Ending,
-    /// Through which record files were deleted, as the log itself says.
-    deleted: u64,
+    covered: Covered,
     has_head: bool,
     unfinished: u64,
     left_out: Vec<(String, u64)>,
@@ -43,7 +43,7 @@ impl<'o> Walk<'o> {
             records: 0,
             checked: None,
             end: Ending::Open,
-            deleted: 0,
+            covered: Covered::default(),
             has_head: false,
             unfinished: 0,
             left_out: Vec::new(),
@@ -73,6 +73,7 @@ impl<'o> Walk<'o> {
             let piece = lines.next(&mut buffer)?;
             let wrong = match piece {
                 Piece::Line => self.line(file, lines.count, &buffer).err(),
+                Piece::Unfinished if is_last && self.end == Ending::Closed => Some(Wrong::AfterEnd),
                 // A file that is being begun, unless there is no other.
                 Piece::End | Piece::Unfinished if is_last && self.reached.is_some() => {
                     self.unfinished = buffer.len() as u64;
@@ -118,22 +119,21 @@ impl<'o> Walk<'o> {
         }
         self.follows(&line)?;
         match line.kind {
+            kind if !self.end.takes(kind) => return Err(Wrong::AfterEnd),
             OPENED if number != 1 => return Err(Wrong::NotOpened),
+            OPENED => self.covered.opens(),
             CHECKPOINT => self.checkpoint(&line, text)?,
             DELETED => {
                 let deleted = serde_json::from_slice::<Deleted>(text).map_err(|_| Wrong::NoRecord)?;
-                self.deleted = self.deleted.max(deleted.through);
+                // The file that tells it is never one that goes.
+                self.covered.tells_deleted(deleted.through.min(file.first.saturating_sub(1)));
             }
             _ => {}
         }
         self.records += 1;
         self.reached = Some(line.head());
         self.has_head |= self.options.head == Some(line.hash);
-        self.end = match line.kind {
-            CLOSED => Ending::Closing,
-            CHECKPOINT if self.end == Ending::Closing => Ending::Closed,
-            _ => Ending::Open,
-        };
+        self.end = self.end.with(line.kind);
         Ok(())
     }
 
@@ -178,6 +178,7 @@ impl<'o> Walk<'o> {
             Signed::By(key) => Some(key),
             Signed::Not => None,
         };
+        self.covered.checkpoint(line.seq, by.is_some());
         let is_trusted = by.is_some() && !keys.is_empty();
         self.checked = Some(Checked { head: line.head(), time: line.time.to_owned(), by, is_trusted });
         Ok(())
@@ -192,6 +193,8 @@ impl<'o> Walk<'o> {
         };
         let at = lines.offset;
         let rest = lines.rest()?;
+        let last = self.reached.map_or(0, |head| head.seq);
+        self.covered.ends((file.first, last), before.state);
         Ok(match before.state {
             _ if at < before.bytes => Some(Wrong::CutOff),
             // A record that reaches beyond the end.
@@ -211,7 +214,7 @@ impl<'o> Walk<'o> {
     /// Whether a chain that should be whole has its beginning, or says what became of it.
     pub(super) fn beginning(&self, files: &[LogFile]) -> Option<Problem> {
         let file = files.first().filter(|_| self.is_whole)?;
-        let is_told = self.first <= 1 || self.deleted + 1 >= self.first;
+        let is_told = self.first <= 1 || self.covered.deleted() + 1 >= self.first;
         (!is_told).then(|| self.problem(file, 0, Wrong::NoBeginning(self.first)))
     }
 
@@ -228,20 +231,10 @@ impl<'o> Walk<'o> {
             is_closed: problem.is_none() && self.unfinished == 0 && self.end == Ending::Closed,
             unfinished: self.unfinished,
             left_out: self.left_out,
+            stood_unsigned: self.covered.into_unsigned(),
             problem,
         }
     }
-}
-
-/// What the last records of a file are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Any.
-    Open,
-    /// `closed`.
-    Closing,
-    /// `closed` and a checkpoint.
-    Closed,
 }
 
 /// How a file has to end.

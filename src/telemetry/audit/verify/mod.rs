@@ -2,9 +2,11 @@
 //!
 //! Every record up to the last checkpoint is vouched for by a signature. Behind it the chain holds each record
 //! to the one before, which tells accidents and not somebody who writes the rest anew, or cuts it off: that is
-//! told by a hash that was noted elsewhere (`head`). It reads a line at a time, and stops at the first that
+//! told by a hash that was noted elsewhere (`head`). What stood there when a process was killed was signed over by the
+//! next without knowing it, which is told. It reads a line at a time, and stops at the first that
 //! is wrong.
 
+mod covered;
 mod file;
 mod report;
 
@@ -17,6 +19,7 @@ use super::checkpoint::PublicKey;
 use super::folder::{LogFile, list};
 use super::lines::{Lines, Piece};
 use super::own::{OPENED, Opened};
+pub use covered::Range;
 use file::Walk;
 pub use report::{ChainReport, Checked, Problem, Report, Wrong};
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::covered::Range;
 use crate::telemetry::audit::chain::{Hash, Head};
 use crate::telemetry::audit::checkpoint::PublicKey;
 
@@ -44,6 +45,9 @@ pub struct ChainReport {
     pub unfinished: u64,
     /// Files that were not closed, as the next says, and how many bytes at their ends do not count.
     pub left_out: Vec<(String, u64)>,
+    /// Records that nobody had signed when their writer was killed, and that the next one went on behind: who could
+    /// write the files then could have written them.
+    pub stood_unsigned: Vec<Range>,
     /// What is wrong.
     pub problem: Option<Problem>,
 }
@@ -103,6 +107,8 @@ pub enum Wrong {
     CutOff,
     /// More stands behind its end than was left there.
     Surplus,
+    /// Something stands behind the end of a file that was closed.
+    AfterEnd,
     /// The next file follows another than this one.
     Gap(String),
     /// The gateway found the file changed when it started.
@@ -138,14 +144,15 @@ impl fmt::Display for Wrong {
             Self::Unsigned => f.write_str("the checkpoint is not signed"),
             Self::CutOff => f.write_str("the file ends before it should: records were cut off"),
             Self::Surplus => f.write_str("more stands here than the gateway left: it was added"),
+            Self::AfterEnd => f.write_str("the file was closed in front of this: it was added"),
             Self::Gap(file) => write!(f, "the next file follows {file}, which is missing"),
             Self::Damaged => f.write_str(
-                "the gateway found this changed when it started: signed records follow what is none",
+                "the gateway found this changed when it started: signed records follow what is none, or something the file's end",
             ),
             Self::Broken(error) => write!(f, "the compressed file is damaged: {error}"),
             Self::NoBeginning(first) => write!(
                 f,
-                "the log begins with record {first}, and none says that those before it were deleted when their time was over"
+                "the log begins with record {first}, and none says that those before it were deleted when their time was over, with a checkpoint behind it in the same file"
             ),
         }
     }
