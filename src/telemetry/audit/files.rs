@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::begun::Beginnings;
 use super::folder::{Folder, LogFile, create, is_at, name_of};
 use super::keeper::{Job, Keeper};
 use super::own::{Before, State};
@@ -37,6 +38,7 @@ pub(super) struct Files {
     before: Option<Before>,
     /// A file that was begun in vain and could not be taken away either.
     spoilt: Option<PathBuf>,
+    beginnings: Beginnings,
     keeper: Keeper,
 }
 
@@ -52,8 +54,14 @@ struct Current {
 }
 
 impl Files {
-    pub(super) fn new(folder: Folder, params: FileParams, before: Option<Before>) -> io::Result<Self> {
-        Ok(Self { folder, params, current: None, before, spoilt: None, keeper: Keeper::start()? })
+    pub(super) fn new(
+        folder: Folder,
+        params: FileParams,
+        before: Option<Before>,
+        beginnings: Beginnings,
+    ) -> io::Result<Self> {
+        let keeper = Keeper::start()?;
+        Ok(Self { folder, params, current: None, before, spoilt: None, beginnings, keeper })
     }
 
     pub(super) fn before(&self) -> Option<&Before> {
@@ -125,8 +133,14 @@ impl Files {
     }
 
     /// Which files have been kept for long enough. Where the folder cannot be read none are known.
-    pub(super) fn gone(&self, now: SystemTime) -> Vec<Gone> {
-        gone(&self.folder.files().unwrap_or_default(), self.params.retention, now)
+    pub(super) fn gone(&mut self, now: SystemTime) -> Vec<Gone> {
+        let Some(current) = self.current.as_ref().and_then(|current| LogFile::at(&current.path)) else {
+            return Vec::new();
+        };
+        let mut files = self.folder.files().unwrap_or_default();
+        // What is called after a later record is no file of this log.
+        files.retain(|file| file.first <= current.first);
+        gone(&files, &mut self.beginnings, self.params.retention, now)
     }
 
     /// Deletes a file, some time.

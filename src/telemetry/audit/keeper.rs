@@ -208,7 +208,7 @@ fn written(file: &LogFile, aside: &Path, stop: &AtomicBool) -> io::Result<bool> 
         std::thread::park_timeout(PAUSE);
     }
     let done = encoder.finish()?;
-    // How long it is kept counts from its last record.
+    // For people who look at the folder: nothing goes by it.
     done.set_modified(modified)?;
     done.sync_all()?;
     Ok(true)

@@ -221,7 +221,7 @@ impl Log {
 
     /// Deletes files that have been kept for long enough, once it is safely written that they go.
     pub(super) fn retain(&mut self, now: SystemTime) -> io::Result<()> {
-        let gone = self.files.as_ref().map(|files| files.gone(now)).unwrap_or_default();
+        let gone = self.files.as_mut().map(|files| files.gone(now)).unwrap_or_default();
         let untold: Vec<&Gone> = gone.iter().filter(|gone| gone.through > self.told_gone).collect();
         if let Some(last) = untold.last().map(|gone| gone.through) {
             for gone in untold {

@@ -3,6 +3,7 @@
 //! Nothing here runs on the request path, and nothing here may write a secret. The format, what it
 //! guarantees and what it costs stand in `docs/AUDIT.md`.
 
+mod begun;
 mod chain;
 mod checkpoint;
 mod files;

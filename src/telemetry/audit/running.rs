@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
+use super::begun::Beginnings;
 use super::chain::Head;
 use super::checkpoint::Signer;
 use super::files::{FileParams, Files};
@@ -162,7 +163,8 @@ fn begin(params: AuditParams) -> Result<Log, AuditFault> {
                 None => (None, fresh()?),
             };
             tell(before.as_ref());
-            (Some(Files::new(folder, files, before).map_err(failed)?), place)
+            let beginnings = Beginnings::new(&place.0, key);
+            (Some(Files::new(folder, files, before, beginnings).map_err(failed)?), place)
         }
     };
     let mut log = Log::new(scribe, &chain, head, params.signer);

@@ -1,8 +1,8 @@
 //! Files are rotated, compressed and deleted, and the chain goes on through it all.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Place, list};
+use super::{Place, list, text_of};
 use tollgate::telemetry::audit::Retention;
 
 fn await_compressed(place: &Place, finished: usize) {
@@ -85,4 +85,89 @@ fn the_oldest_files_go_and_the_log_says_so() {
     let first = list(&place.path()).unwrap().remove(0);
     std::fs::remove_file(first.path).unwrap();
     assert!(!place.verify().is_sound());
+}
+
+/// Says on the disk of all files that they were written at a time, as `touch` does.
+fn touch(place: &Place, time: SystemTime) {
+    for file in list(&place.path()).unwrap() {
+        let file = std::fs::File::options().write(true).open(&file.path).unwrap();
+        file.set_modified(time).unwrap();
+    }
+}
+
+/// Starts and stops a gateway, which looks through the files at its start; what it says of those that go.
+fn deleted_by_a_start(place: &Place) -> Vec<(String, String)> {
+    let running = place.start();
+    running.note(1);
+    // `opened`, a checkpoint and the call; files were looked through in the same turn.
+    running.await_records(3);
+    assert_eq!(running.stop(), 0);
+    let text = |line: &serde_json::Value, name: &str| line[name].as_str().unwrap().to_owned();
+    let lines = place.lines();
+    let deleted = lines.iter().filter(|line| line["kind"] == "deleted");
+    deleted.map(|line| (text(line, "file"), text(line, "why"))).collect()
+}
+
+#[test]
+fn files_go_by_the_times_of_their_records_and_not_by_the_disks() {
+    let mut place = Place::new();
+    (0..3).for_each(|_| place.write(10));
+    place.retention = Retention { age: Some(Duration::from_secs(3_600)), size: None };
+    touch(&place, SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_836_800));
+    let kept = list(&place.path()).unwrap().len();
+    assert_eq!(deleted_by_a_start(&place), []);
+    assert_eq!(list(&place.path()).unwrap().len(), kept + 1);
+    assert!(place.verify().is_sound());
+    // Those that are old by their records go, whatever the disk says.
+    std::thread::sleep(Duration::from_millis(1_500));
+    place.write(10);
+    let files = list(&place.path()).unwrap();
+    touch(&place, SystemTime::now() + Duration::from_secs(86_400));
+    place.retention.age = Some(Duration::from_millis(1_400));
+    let deleted = deleted_by_a_start(&place);
+    let wanted: Vec<_> = files[..3].iter().map(|file| (file.name(), "age".to_owned())).collect();
+    assert_eq!(deleted[..3], wanted);
+    assert!(place.verify().is_sound());
+}
+
+/// Writes the second file anew, compressed if it is.
+fn rewrite_second(place: &Place, text: &str) {
+    let file = list(&place.path()).unwrap().remove(1);
+    let bytes = if file.is_compressed { zstd::encode_all(text.as_bytes(), 1).unwrap() } else { text.into() };
+    std::fs::write(file.path, bytes).unwrap();
+}
+
+#[test]
+fn a_file_stays_while_nobody_vouches_for_when_it_ended() {
+    let mut place = Place::new();
+    (0..3).for_each(|_| place.write(10));
+    std::thread::sleep(Duration::from_millis(20));
+    place.retention = Retention { age: Some(Duration::from_millis(1)), size: None };
+    let text = text_of(&list(&place.path()).unwrap()[1].path);
+    rewrite_second(&place, &text.replacen("\"time\":\"20", "\"time\":\"19", 1));
+    assert_eq!(deleted_by_a_start(&place), []);
+    rewrite_second(&place, &text);
+    let deleted = deleted_by_a_start(&place);
+    assert!(deleted.len() >= 3 && deleted.iter().all(|(_, why)| why == "age"), "{deleted:?}");
+}
+
+/// What is called after a record that was not written yet is no follower, and makes no current file go.
+#[test]
+fn a_file_that_is_called_after_what_is_to_come_makes_nothing_go() {
+    let mut place = Place::new();
+    place.rotate_size = 30_000;
+    place.retention = Retention { age: None, size: Some(1) };
+    let running = place.start();
+    std::fs::write(place.path().join(format!("gw-1-{}.jsonl", u64::MAX)), "x".repeat(1_000)).unwrap();
+    for round in 1..=4 {
+        running.note(60);
+        running.await_records(60 * round);
+    }
+    running.stop();
+    let lines = place.lines();
+    let deleted: Vec<_> = lines.iter().filter(|line| line["kind"] == "deleted").collect();
+    assert!(!deleted.is_empty(), "{lines:?}");
+    for line in deleted {
+        assert!(line["through"].as_u64() < line["seq"].as_u64(), "{line}");
+    }
 }
