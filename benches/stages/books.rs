@@ -97,17 +97,6 @@ fn note(books: &Books, key: KeyId, names: [NameId; 3], (begun, sent, ended): (Mo
     }
 }
 
-/// What a request does beside: steps that wait for each other, and memory that is left alone. An event comes back from
-/// the other core while it is done, as it does in the 20 µs of a real request; one request right behind the other
-/// waits for that instead.
-fn other_work() {
-    let mut number = 1_u64;
-    for _ in 0..300 {
-        // Through memory each time: the compiler would do many steps at once.
-        number = black_box(number.wrapping_mul(6_364_136_223_846_793_005));
-    }
-}
-
 fn request(c: &mut Criterion) {
     let metrics = Metrics::new(2);
     let (cells, rule) = (metrics.server("crm"), metrics.requests("crm", "crm.read_*"));
@@ -135,37 +124,22 @@ fn request(c: &mut Criterion) {
     group.bench_function("metrics, with an audit log that is not kept", |b| {
         b.iter(|| note(&none, key, names, measure(&cells, &rule)));
     });
-    let noted = Cell::new(0);
-    // Times what is done for each request, turn by turn, while the reader sleeps.
-    let in_turns = |iterations: u64, each: &dyn Fn()| {
-        let mut spent = Duration::ZERO;
-        let mut left = iterations;
-        while left > 0 {
-            let turn = left.min(TURN);
-            let begun = Instant::now();
-            (0..turn).for_each(|_| each());
-            spent += begun.elapsed();
-            left -= turn;
-            while taken.load(Ordering::Acquire) < noted.get() {
-                std::hint::spin_loop();
-            }
-        }
-        spent
-    };
-    let keep = || {
-        note(&books, key, names, measure(&cells, &rule));
-        noted.set(noted.get() + 1);
-    };
-    group.bench_function("metrics and audit", |b| b.iter_custom(|iterations| in_turns(iterations, &keep)));
-    group.bench_function("a microsecond of other work", |b| {
-        b.iter_custom(|iterations| in_turns(iterations, &other_work));
-    });
-    group.bench_function("a microsecond of other work, metrics and audit", |b| {
+    let mut noted = 0;
+    group.bench_function("metrics and audit", |b| {
         b.iter_custom(|iterations| {
-            in_turns(iterations, &|| {
-                other_work();
-                keep();
-            })
+            let mut spent = Duration::ZERO;
+            let mut left = iterations;
+            while left > 0 {
+                let turn = left.min(TURN);
+                let begun = Instant::now();
+                (0..turn).for_each(|_| note(&books, key, names, measure(&cells, &rule)));
+                spent += begun.elapsed();
+                (left, noted) = (left - turn, noted + turn);
+                while taken.load(Ordering::Acquire) < noted {
+                    std::hint::spin_loop();
+                }
+            }
+            spent
         });
     });
     group.finish();
