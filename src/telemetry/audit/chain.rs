@@ -12,6 +12,9 @@ use super::text::{put_hex, read_hex};
 
 /// Bytes of a line at most, its end included. The longest that is written has a third of it.
 pub const LINE_BYTES: usize = 256 * 1024;
+/// The highest number of a record, which no writer comes to: what is above is not the same to every reader of JSON, and
+/// one that was forged must not be counted up from.
+const MOST: u64 = 1 << 53;
 /// `,"prev":"` and a hash.
 const PREV: &[u8] = b",\"prev\":\"";
 /// `","hash":"` and a hash; `"}` behind it.
@@ -124,6 +127,9 @@ impl<'l> Line<'l> {
         let text = |bytes| std::str::from_utf8(bytes).ok();
         // One way to write a number: no zeros in front.
         let seq = text(seq).filter(|digits| !digits.starts_with('0'))?.parse().ok()?;
+        if seq > MOST {
+            return None;
+        }
         let (time, replica, kind) = (text(time)?, text(replica)?, text(kind)?);
         let (prev, hash) = (Hash::parse(prev)?, Hash::parse(hash)?);
         Some(Self { time, seq, replica, kind, prev, hash, hashed, number: (at - digits, at) })
@@ -153,7 +159,7 @@ impl<'l> Line<'l> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hash, Head, Line};
+    use super::{Hash, Head, Line, MOST};
 
     fn line(head: &mut Head, seq: u64) -> Vec<u8> {
         let mut out = Vec::new();
@@ -181,6 +187,14 @@ mod tests {
             ("2026-11-28T01:02:03.000000004Z", hashed.as_bytes(), head)
         );
         assert!(read.is_whole());
+    }
+
+    #[test]
+    fn numbers_have_an_end() {
+        for (seq, is_read) in [(1, true), (MOST, true), (MOST + 1, false), (u64::MAX, false)] {
+            let mut head = Head { seq: seq - 1, ..Head::default() };
+            assert_eq!(Line::read(&line(&mut head, seq)).is_some(), is_read, "{seq}");
+        }
     }
 
     #[test]
