@@ -160,6 +160,10 @@ impl Gateway {
         for worker in self.workers.drain(..) {
             let _ = worker.join();
         }
+        // Where one disk hangs, its time counts for all that is written to it.
+        if let Some(follower) = &mut self.follower {
+            follower.end();
+        }
         // What they noted is written before the process may say that it has ended.
         if let Some(lost) = self.audit.take().map(Audit::stop).filter(|lost| *lost > 0) {
             tracing::error!(lost, "records of the audit log could not be written");

@@ -76,7 +76,11 @@ where
             .enable_all()
             .build_local(tokio::runtime::LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(run(number, listener, books, params)),
+            Ok(runtime) => {
+                runtime.block_on(run(number, listener, books, params));
+                // A name that is being looked up may take longer than anybody waits.
+                runtime.shutdown_timeout(Duration::ZERO);
+            }
             Err(error) => tracing::error!(%error, "worker has no runtime"),
         }
     })

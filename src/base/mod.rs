@@ -20,6 +20,7 @@ pub mod sealing;
 pub mod secret;
 pub mod stream;
 pub mod text;
+pub mod thread;
 pub mod tick;
 pub mod under_way;
 pub mod unseen;

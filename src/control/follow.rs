@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::publish::Publisher;
 use crate::base::key::random;
+use crate::base::thread::{HANGING, ended_by};
 use crate::base::{Clock, KeyId, Tick, bounds};
 use crate::policy::KeyEntry;
 use crate::policy::keys::Change as KeyChange;
@@ -42,10 +43,13 @@ const NAME_FREE: Duration = Duration::from_secs(5);
 /// Last uses that a worker hands over.
 pub type UsedBatch = Vec<Used>;
 
-/// A running follower; dropping it stops the thread after it has written what it holds.
+/// A running follower; dropping it stops the thread after it has written what it holds, and leaves it where it
+/// hangs in a call of its disk or of Redis.
 pub struct Follower {
     queue: Option<SyncSender<UsedBatch>>,
     thread: Option<JoinHandle<()>>,
+    /// Until when it may take to end.
+    until: Option<Instant>,
 }
 
 /// The follower could not be started.
@@ -92,7 +96,7 @@ impl Follower {
         }
         let thread =
             std::thread::Builder::new().name("registry".into()).spawn(move || follow.run(&batches))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), until: None })
     }
 
     /// Where workers hand their last uses over. A full queue refuses, and the worker counts.
@@ -105,14 +109,24 @@ impl Follower {
             })
         }
     }
+
+    /// Tells the thread to end, which it does when the last sender is gone: workers have stopped before. It is
+    /// waited for when this is dropped, and its time counts from now.
+    pub fn end(&mut self) {
+        self.queue = None;
+        self.until.get_or_insert_with(|| Instant::now() + HANGING);
+    }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        // The thread ends when the last sender is gone: workers have stopped before.
-        self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        self.end();
+        let until = self.until.unwrap_or_else(Instant::now);
+        if self.thread.take().is_some_and(|thread| !ended_by(thread, until)) {
+            tracing::error!(
+                "the registry, or the disk that it is on, does not answer, and is not waited for any longer: \
+                 last uses of keys may be missing"
+            );
         }
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::key::random;
 use crate::base::redis::RedisParams;
+use crate::base::thread::{HANGING, ended_by};
 use crate::base::{Nanos, Tick};
 use crate::cluster::Ledger;
 use crate::policy::Applied;
@@ -45,7 +46,7 @@ pub struct LeaseParams {
     pub metrics: Arc<Metrics>,
 }
 
-/// The thread; it ends when this is dropped.
+/// The thread; it ends when this is dropped, and is left where a call of Redis hangs.
 pub struct Leases {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -79,8 +80,11 @@ impl Leases {
 impl Drop for Leases {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let until = Instant::now() + HANGING;
+        if self.thread.take().is_some_and(|thread| !ended_by(thread, until)) {
+            tracing::warn!(
+                "redis, or the lookup of its name, does not answer, and is not waited for any longer: leases end by themselves"
+            );
         }
     }
 }

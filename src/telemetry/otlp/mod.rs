@@ -22,7 +22,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use tokio::sync::watch;
@@ -32,6 +32,7 @@ use super::names::Names;
 use super::trace::Sampler;
 use crate::base::moment::{Calendar, Moment};
 use crate::base::random::Numbers;
+use crate::base::thread::{HANGING, ended_by};
 use crate::wire::protobuf::Writer;
 use fields::Source;
 pub use kind::{Kind, KindCells, OtlpCells};
@@ -123,8 +124,9 @@ impl Exporter {
 impl Drop for Exporter {
     fn drop(&mut self) {
         let _ = self.stop.send(true);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let until = Instant::now() + HANGING;
+        if self.thread.take().is_some_and(|thread| !ended_by(thread, until)) {
+            tracing::warn!("telemetry hangs, and is not waited for any longer");
         }
     }
 }

@@ -13,7 +13,7 @@ const CLIENTS: usize = 4;
 /// The longest that a call may take, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A gateway whose log's thread stands still when it is told to.
+/// A gateway whose log's thread, or others, stand still when they are told to.
 struct Stalling<'w> {
     world: &'w World,
     gateway: Gateway,
@@ -21,8 +21,12 @@ struct Stalling<'w> {
 
 impl<'w> Stalling<'w> {
     fn serve(world: &'w World) -> Self {
+        Self::serve_where(world, "audit")
+    }
+
+    fn serve_where(world: &'w World, threads: &str) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/books/stall.py");
-        let gateway = world.serve_by("python3", &[script, Self::file(world).to_str().unwrap(), "audit"]);
+        let gateway = world.serve_by("python3", &[script, Self::file(world).to_str().unwrap(), threads]);
         Self { world, gateway }
     }
 
@@ -242,6 +246,45 @@ fn a_stop_does_not_wait_for_a_disk_that_stands_still_for_ever() {
     assert!(running.gateway.stop(), "in time");
     running.gateway.await_said("the audit log's disk does not answer, and is not waited for any longer");
     running.gateway.await_said(&format!("could not be written\",\"lost\":{}", 2 * CLIENTS));
+}
+
+/// A stop ends in its time though these threads hang, and says so.
+fn stops_in_time(world: &World, threads: &str, said: &[&str]) {
+    let (key, _) = world.issue(&["crm:read"]);
+    let mut running = Stalling::serve_where(world, threads);
+    running.stall();
+    assert_eq!(load(&running.gateway, &key, "crm.read_x", "{}", 2), [2 * CLIENTS, 0]);
+    let begun = Instant::now();
+    assert!(running.gateway.stop(), "{}", running.gateway.said());
+    let took = begun.elapsed();
+    assert!(took > Duration::from_secs(9) && took < Duration::from_secs(13), "{took:?}");
+    for said in said {
+        running.gateway.await_said(&format!("{said} and is not waited for any longer"));
+    }
+}
+
+const REGISTRY: &str = "the registry, or the disk that it is on, does not answer,";
+
+#[test]
+fn a_stop_does_not_wait_for_a_registry_whose_disk_stands_still() {
+    let world = world("", "");
+    stops_in_time(&world, "registry", &[REGISTRY]);
+    assert_eq!(of_kind(&records(&world), "call").len(), 2 * CLIENTS);
+}
+
+#[test]
+fn a_disk_that_stands_still_under_all_that_is_written_holds_a_stop_up_but_once() {
+    let world = world("", "");
+    stops_in_time(&world, "audit,registry", &[REGISTRY, "the audit log's disk does not answer,"]);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_telemetry_that_hangs() {
+    let receiver = Receiver::start(false, None);
+    let settings = format!("[otlp]\nendpoint = \"http://{}\"\nlogs = true\n", receiver.address);
+    let world = world(&settings, "");
+    stops_in_time(&world, "otlp", &["telemetry hangs,"]);
+    assert_eq!(of_kind(&records(&world), "call").len(), 2 * CLIENTS);
 }
 
 #[test]

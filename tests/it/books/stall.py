@@ -1,5 +1,5 @@
-"""Runs a program one of whose threads stands still for as long as a file is there: to the others it is as if a write
-to its disk did not come back. `stall.py FILE THREAD PROGRAM ARGUMENTS…`"""
+"""Runs a program some of whose threads stand still for as long as a file is there: to the others it is as if a write
+to their disk did not come back. `stall.py FILE THREAD,THREAD… PROGRAM ARGUMENTS…`"""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 WALL = 0x40000000
 
 libc = ctypes.CDLL(None, use_errno=True)
-file, name, program = sys.argv[1], sys.argv[2], sys.argv[3:]
+file, names, program = sys.argv[1], sys.argv[2].split(","), sys.argv[3:]
 
 
 def trace(request, thread):
@@ -23,7 +23,7 @@ def trace(request, thread):
 def threads(process):
     for thread in os.listdir(f"/proc/{process}/task"):
         with open(f"/proc/{process}/task/{thread}/comm") as comm:
-            if comm.read().strip() == name:
+            if comm.read().strip() in names:
                 yield int(thread)
 
 
@@ -37,18 +37,21 @@ process = os.getppid()
 null = os.open(os.devnull, os.O_RDWR)
 for descriptor in (0, 1):
     os.dup2(null, descriptor)
-held = None
+held = []
 # Until the program ends, which leaves this to somebody else.
 while os.getppid() == process:
     wanted = os.path.exists(file)
-    if wanted and held is None:
-        held = next(threads(process))
-        trace(PTRACE_SEIZE, held)
-        trace(PTRACE_INTERRUPT, held)
-        os.waitpid(held, WALL)
+    if wanted and not held:
+        held = list(threads(process))
+        assert len(held) == len(names)
+        for thread in held:
+            trace(PTRACE_SEIZE, thread)
+            trace(PTRACE_INTERRUPT, thread)
+            os.waitpid(thread, WALL)
         open(file + ".stalled", "w").close()
-    if not wanted and held is not None:
-        trace(PTRACE_DETACH, held)
-        held = None
+    if not wanted and held:
+        for thread in held:
+            trace(PTRACE_DETACH, thread)
+        held = []
         os.unlink(file + ".stalled")
     time.sleep(0.005)

@@ -18,6 +18,7 @@ use memchr::memmem;
 
 use super::chain::{Head, Line};
 use super::text::read_hex;
+use crate::base::thread::ended_by;
 pub use stdout::Stdout;
 
 /// Batches, and bytes of them, that wait for one sink at most.
@@ -199,16 +200,12 @@ impl Outlet {
     pub(super) fn stop(mut self, until: Instant) -> bool {
         drop(self.queue.take());
         let Some(thread) = self.thread.take() else { return true };
-        while !thread.is_finished() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                // Left to itself: the process ends.
-                self.shared.stopping.store(true, Ordering::Relaxed);
-                return false;
-            }
-            std::thread::park_timeout(left.min(Duration::from_millis(5)));
+        let has_ended = ended_by(thread, until);
+        if !has_ended {
+            // Left to itself: the process ends.
+            self.shared.stopping.store(true, Ordering::Relaxed);
         }
-        true
+        has_ended
     }
 }
 
