@@ -3,10 +3,9 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use tollgate::app::{DemoOptions, ServeOptions, demo, serve};
 use tollgate::base::Clock;
-use tollgate::cli::{Arguments, Command, Session, config_file, run};
+use tollgate::cli::{Arguments, Command, Session, config_file, run, typed, without_keys};
 use tollgate::config::Environment;
 
 /// The allocator that the measurements were made with; the system's costs more per request.
@@ -14,7 +13,10 @@ use tollgate::config::Environment;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let Arguments { command, common } = Arguments::parse();
+    let Arguments { command, common } = match typed() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let environment = Environment::of_process();
     let mut out = std::io::stdout().lock();
     let outcome: Result<(), String> = match command {
@@ -38,7 +40,8 @@ fn main() -> ExitCode {
         // A reader that closed its end (`| head`) has what it wanted.
         Err(sentence) if sentence.starts_with("Broken pipe") => ExitCode::SUCCESS,
         Err(sentence) => {
-            for line in sentence.lines() {
+            // Somebody may have typed a key where something else was asked for.
+            for line in without_keys(&sentence).lines() {
                 let _ = writeln!(std::io::stderr(), "tollgate: {line}");
             }
             ExitCode::FAILURE

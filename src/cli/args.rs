@@ -29,7 +29,7 @@ pub struct Common {
     /// Configuration file; ./tollgate.toml, then /etc/tollgate/tollgate.toml when it is not given
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print data as JSON: one object, or one array for lists
+    /// Print data as JSON: one object, one array for lists, and of the audit log's records one object a line
     #[arg(long, global = true)]
     pub json: bool,
 }

@@ -14,11 +14,13 @@ mod key;
 mod output;
 mod own_limits;
 mod registry;
+mod typed;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use args::{Arguments, Command, Common};
+pub use typed::{typed, without_keys};
 
 use crate::base::Clock;
 use crate::config::{Environment, Faults};

@@ -33,9 +33,10 @@ pub struct VerifyArguments {
     /// folder, the one beside its signing key
     #[arg(long, value_name = "FILE")]
     pub public_key: Vec<PathBuf>,
-    /// The hash of a record that has to be there, as an earlier 'verify' told it, or a sink received it
+    /// The hash of a record that has to be there, as an earlier 'verify' told it, or a sink received it; repeat for
+    /// the other replicas of a folder
     #[arg(long, value_name = "HASH")]
-    pub head: Option<String>,
+    pub head: Vec<String>,
 }
 
 /// `audit tail`

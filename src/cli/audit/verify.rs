@@ -28,24 +28,21 @@ pub(super) fn verify(
     let beside: Vec<PathBuf> = beside.into_iter().collect();
     let files = if what.public_key.is_empty() { &beside } else { &what.public_key };
     let keys = files.iter().map(read_key).collect::<Result<Vec<_>, _>>()?;
-    let head = what.head.as_deref().map(read_hash).transpose()?;
-    let options = VerifyOptions { keys, head };
+    let heads = what.head.iter().map(|head| read_hash(head)).collect::<Result<Vec<_>, _>>()?;
+    let options = VerifyOptions { keys, heads };
     let report = verify::verify(&source, &options).map_err(|fault| CommandFault::said(fault.to_string()))?;
     if common.json {
         output::json_line(session.out, &as_json(&report))?;
     } else {
-        report.chains.iter().try_for_each(|chain| tell(session, chain, &options))?;
+        report.chains.iter().try_for_each(|chain| tell(session, chain))?;
     }
-    if let Some(head) = report.missing_head {
-        return Err(CommandFault::said(format!(
-            "no record has the hash {head}: the log was cut off before it, or written anew"
-        )));
-    }
-    let problems: Vec<String> = report
-        .chains
-        .iter()
-        .filter_map(|chain| chain.problem.as_ref().map(|p| seen(&p.to_string())))
-        .collect();
+    let missing = report.missing_heads.iter().map(|head| {
+        format!(
+            "no record has the hash {head}: the log was cut off before it, or written anew, or its files were deleted"
+        )
+    });
+    let problems = report.chains.iter().filter_map(|chain| chain.problem.as_ref());
+    let problems: Vec<String> = missing.chain(problems.map(|p| seen(&p.to_string()))).collect();
     if problems.is_empty() { Ok(()) } else { Err(CommandFault::said(problems.join("\n"))) }
 }
 
@@ -62,24 +59,43 @@ fn read_hash(text: &str) -> Result<Hash, CommandFault> {
 }
 
 /// Says of one chain what is known of it.
-fn tell(session: &mut Session<'_>, chain: &ChainReport, options: &VerifyOptions) -> Result<(), CommandFault> {
+fn tell(session: &mut Session<'_>, chain: &ChainReport) -> Result<(), CommandFault> {
     let out = &mut *session.out;
-    let ChainReport { replica, files, first, last, .. } = chain;
-    writeln!(out, "{}: {files} files, records {first} to {} follow each other", seen(replica), last.seq)?;
+    let ChainReport { replica, first, last, .. } = chain;
+    let files = counted(chain.files as u64, "file");
+    let records = match chain.records {
+        0 => "no record is right".into(),
+        1 => format!("record {first} is right"),
+        _ => format!("records {first} to {} follow each other", last.seq),
+    };
+    writeln!(out, "{}: {files}, {records}", seen(replica))?;
     writeln!(out, "  {}", seen(&vouched(chain)))?;
-    let behind = last.seq - chain.checked.as_ref().map_or(0, |checked| checked.head.seq).min(last.seq);
-    let is_noted = options.head == Some(last.hash);
+    let is_noted = chain.noted.iter().any(|noted| noted.hash == last.hash);
+    // Where nothing is signed, that was said of all of it.
+    let signed = chain.checked.as_ref().filter(|checked| checked.by.is_some());
+    let behind = signed.map_or(0, |checked| last.seq.saturating_sub(checked.head.seq));
     if behind > 0 && !is_noted {
+        let them = if behind == 1 { "it" } else { "them" };
         writeln!(
             out,
-            "  behind that, {behind} chained and not signed: who can write the files could have written them anew, or cut them off"
+            "  behind that, {}, chained and not signed: who can write the files could have written {them} anew, or cut {them} off",
+            counted(behind, "record")
+        )?;
+    }
+    for noted in &chain.noted {
+        writeln!(
+            out,
+            "  record {} has the hash {} that was noted: all up to it is there",
+            noted.seq, noted.hash
         )?;
     }
     for (file, bytes) in &chain.left_out {
         writeln!(
             out,
-            "  {} was not closed: its writer was killed, or could not go on; {bytes} bytes at its end do not count",
-            seen(file)
+            "  {} was not closed: its writer was killed, or could not go on; {} at its end {} not count",
+            seen(file),
+            counted(*bytes, "byte"),
+            if *bytes == 1 { "does" } else { "do" }
         )?;
     }
     for (first, last) in &chain.stood_unsigned {
@@ -91,8 +107,9 @@ fn tell(session: &mut Session<'_>, chain: &ChainReport, options: &VerifyOptions)
     if chain.unfinished > 0 {
         writeln!(
             out,
-            "  {} bytes at the end are no whole record: one that is being written, or that a kill left",
-            chain.unfinished
+            "  {} at the end {} no whole record: one that is being written, or that a kill left",
+            counted(chain.unfinished, "byte"),
+            if chain.unfinished == 1 { "is" } else { "are" }
         )?;
     }
     if chain.problem.is_none() && !is_noted {
@@ -106,9 +123,17 @@ fn tell(session: &mut Session<'_>, chain: &ChainReport, options: &VerifyOptions)
     Ok(writeln!(out, "  head {}", last.hash)?)
 }
 
+/// So many of something.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn vouched(chain: &ChainReport) -> String {
     match &chain.checked {
-        None => "no checkpoint: nothing is signed".into(),
+        None => {
+            "no checkpoint: nothing is signed, and who can write the files could have written all of it anew"
+                .into()
+        }
         Some(Checked { head, time, by: Some(key), is_trusted: true }) => {
             let but =
                 if chain.stood_unsigned.is_empty() { "" } else { ", but for what stood unsigned (below)" };
@@ -152,6 +177,7 @@ fn as_json(report: &Report) -> Value {
             "last": chain.last.seq,
             "head": chain.last.hash.to_string(),
             "signed": signed,
+            "noted": chain.noted.iter().map(|noted| noted.hash.to_string()).collect::<Vec<_>>(),
             "closed": chain.is_closed,
             "unfinished_bytes": chain.unfinished,
             "left_out": left_out.collect::<Vec<_>>(),
@@ -162,7 +188,7 @@ fn as_json(report: &Report) -> Value {
     let chains: Vec<Value> = chains.collect();
     json!({
         "sound": report.is_sound(),
-        "missing_head": report.missing_head.map(|head| head.to_string()),
+        "missing_heads": report.missing_heads.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "chains": chains,
     })
 }

@@ -2,12 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{KEY, Place, list, text_of};
 use crate::world::{World, tollgate};
 use tempfile::TempDir;
 use tollgate::base::text::Text;
-use tollgate::telemetry::audit::Signer;
+use tollgate::telemetry::audit::{AuditParams, Signer};
+use tollgate::telemetry::names::Names;
 
 fn path(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
@@ -68,6 +70,64 @@ fn a_key_is_made_once_and_signs_what_verify_checks() {
         (&edited.json()["sound"], &edited.json()["chains"][0]["problem"]["line"]),
         (&false.into(), &6.into())
     );
+}
+
+#[test]
+fn the_head_of_each_replica_of_a_folder_is_looked_for() {
+    let place = Place::new();
+    place.write(5);
+    let (last, one) = place.sound();
+    let names = Arc::new(Names::default());
+    let other = AuditParams { replica: "gw-2".into(), ..place.params(&names) };
+    let running = place.start_with(other, &names).unwrap_or_else(|fault| panic!("{fault}"));
+    running.note(3);
+    assert_eq!(running.stop(), 0);
+    let (folder, one) = (path(&place.path()), one.to_string());
+    let two = place.verify().chains.remove(1).last.hash.to_string();
+    let verify = || tollgate(&["audit", "verify", &folder, "--head", &one, "--head", &two]);
+    let whole = verify();
+    assert!(whole.ok, "{}", whole.err);
+    assert!(whole.out.contains(&format!("record {last} has the hash {one} that was noted")), "{}", whole.out);
+    assert!(whole.out.contains(&format!("has the hash {two} that was noted")), "{}", whole.out);
+    assert!(whole.out.contains("gw-2: 1 file, records 1 to "), "{}", whole.out);
+    for file in list(&place.path()).unwrap().iter().filter(|file| file.replica == "gw-2") {
+        std::fs::remove_file(&file.path).unwrap();
+    }
+    let cut = verify();
+    let said = format!("no record has the hash {two}");
+    assert!(!cut.ok && cut.err.contains(&said) && !cut.err.contains(&one), "{}", cut.err);
+    let json = tollgate(&["audit", "verify", &folder, "--head", &one, "--head", &two, "--json"]).json();
+    assert_eq!((&json["missing_heads"], &json["chains"][0]["noted"]), (&[two].into(), &[one].into()));
+}
+
+#[test]
+fn a_whole_key_given_for_its_id_is_not_printed_back() {
+    let id = "mcp_live_0123456789abcdef";
+    let (secret, short) = ("S".repeat(49), "S".repeat(40));
+    let key = format!("{id}.{secret}");
+    let given = [key.clone(), format!("{id}.{short}"), format!("mcp_liv_0123.{secret}"), secret.clone()];
+    for key in &given {
+        for command in [
+            &["audit", "search", ".", "--key", key][..],
+            &["key", "show", key],
+            &["key", "revoke", key],
+            &["key", "set", key, "--name", "x"],
+            &["explain", "--server", "crm", "--tool", "x", "--key", key],
+        ] {
+            let ran = tollgate(command);
+            assert!(!ran.ok && !ran.out.contains(&short) && !ran.err.contains(&short), "{}", ran.err);
+        }
+    }
+    let said = tollgate(&["key", "show", &key]).err;
+    assert!(said.contains(&format!("{id}.[a secret]")) && said.contains("without the secret"), "{said}");
+    for elsewhere in [
+        ["audit", "search", &key, "--limit", "1"],
+        ["audit", "search", ".", "--since", &key],
+        ["key", "list", &key, "--json", "--json"],
+    ] {
+        let ran = tollgate(&elsewhere);
+        assert!(!ran.ok && ran.err.contains(id) && !ran.err.contains(&secret), "{}", ran.err);
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn closed() -> (Place, VerifyOptions) {
     let place = Place::new();
     (0..4).for_each(|_| place.write(10));
     let (_, head) = place.sound();
-    let options = VerifyOptions { head: Some(head), ..place.options() };
+    let options = VerifyOptions { heads: vec![head], ..place.options() };
     (place, options)
 }
 

@@ -129,7 +129,7 @@ impl Place {
     }
 
     pub fn options(&self) -> VerifyOptions {
-        VerifyOptions { keys: vec![self.signer.public()], head: None }
+        VerifyOptions { keys: vec![self.signer.public()], heads: Vec::new() }
     }
 
     pub fn verify(&self) -> Report {

@@ -38,7 +38,7 @@ fn original() -> (Place, VerifyOptions, Files) {
     let files = list(&place.path()).unwrap();
     assert!(files.len() >= 4, "{files:?}");
     let files = files.into_iter().map(|file| (PathBuf::from(file.name()), text_of(&file.path).into_bytes()));
-    let options = VerifyOptions { head: Some(head), ..place.options() };
+    let options = VerifyOptions { heads: vec![head], ..place.options() };
     let files = files.collect();
     (place, options, files)
 }
@@ -142,7 +142,7 @@ fn mutate(draw: &mut Draw, files: &mut Files) -> String {
 fn five_hundred_changes_are_all_found() {
     let (_place, options, files) = original();
     assert!(check(&files, &options).is_sound());
-    let without_head = VerifyOptions { head: None, ..options.clone() };
+    let without_head = VerifyOptions { heads: Vec::new(), ..options.clone() };
     let (mut draw, mut tried, mut by_chain) = (Draw(20_261_128), 0, 0);
     while tried < 500 {
         let mut changed = files.clone();
@@ -265,8 +265,8 @@ fn a_head_that_was_noted_has_to_be_there() {
     place.write(20);
     let (_, head) = place.sound();
     place.write(5);
-    let with = |head| place.verify_with(&VerifyOptions { head: Some(head), ..place.options() });
+    let with = |head| place.verify_with(&VerifyOptions { heads: vec![head], ..place.options() });
     assert!(with(head).is_sound());
     let missing = with(Hash::of(b"another"));
-    assert!(!missing.is_sound() && missing.missing_head == Some(Hash::of(b"another")));
+    assert!(!missing.is_sound() && missing.missing_heads == [Hash::of(b"another")]);
 }

@@ -25,7 +25,7 @@ pub(super) struct Walk<'o> {
     checked: Option<Checked>,
     end: Ending,
     covered: Covered,
-    has_head: bool,
+    noted: Vec<Head>,
     unfinished: u64,
     left_out: Vec<(String, u64)>,
     files: usize,
@@ -44,15 +44,11 @@ impl<'o> Walk<'o> {
             checked: None,
             end: Ending::Open,
             covered: Covered::default(),
-            has_head: false,
+            noted: Vec::new(),
             unfinished: 0,
             left_out: Vec::new(),
             files: 0,
         }
-    }
-
-    pub(super) fn found_head(&self) -> bool {
-        self.has_head
     }
 
     /// Follows a file. `claim` is what the next one says of how this one ended.
@@ -132,7 +128,9 @@ impl<'o> Walk<'o> {
         }
         self.records += 1;
         self.reached = Some(line.head());
-        self.has_head |= self.options.head == Some(line.hash);
+        if self.options.heads.contains(&line.hash) {
+            self.noted.push(line.head());
+        }
         self.end = self.end.with(line.kind);
         Ok(())
     }
@@ -227,6 +225,7 @@ impl<'o> Walk<'o> {
             records: self.records,
             first: self.first,
             last: self.reached.unwrap_or_default(),
+            noted: self.noted,
             checked: self.checked,
             is_closed: problem.is_none() && self.unfinished == 0 && self.end == Ending::Closed,
             unfinished: self.unfinished,

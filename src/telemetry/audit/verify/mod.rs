@@ -28,8 +28,8 @@ pub use report::{ChainReport, Checked, Problem, Report, Wrong};
 pub struct VerifyOptions {
     /// Who may have signed checkpoints; nobody in particular where it is empty.
     pub keys: Vec<PublicKey>,
-    /// The hash of a record that has to be there.
-    pub head: Option<Hash>,
+    /// Hashes of records that have to be there, each in any of the chains.
+    pub heads: Vec<Hash>,
 }
 
 /// Which files.
@@ -67,14 +67,14 @@ pub fn verify(source: &Source, options: &VerifyOptions) -> Result<Report, Verify
         }
     };
     let mut report = Report::default();
-    let mut is_found = false;
     for files in chains {
         let mut walk = Walk::new(options, is_whole);
         let problem = files_in_turn(&files, &mut walk)?;
-        is_found |= walk.found_head();
         report.chains.push(walk.report(&files, problem));
     }
-    report.missing_head = options.head.filter(|_| !is_found);
+    let is_noted =
+        |head: &Hash| report.chains.iter().any(|chain| chain.noted.iter().any(|noted| noted.hash == *head));
+    report.missing_heads = options.heads.iter().copied().filter(|head| !is_noted(head)).collect();
     Ok(report)
 }
 

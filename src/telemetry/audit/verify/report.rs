@@ -11,14 +11,14 @@ use crate::telemetry::audit::checkpoint::PublicKey;
 pub struct Report {
     /// Each chain.
     pub chains: Vec<ChainReport>,
-    /// The record that had to be there and is not.
-    pub missing_head: Option<Hash>,
+    /// Hashes of records that had to be there and are in no chain.
+    pub missing_heads: Vec<Hash>,
 }
 
 impl Report {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
-        self.missing_head.is_none() && self.chains.iter().all(|chain| chain.problem.is_none())
+        self.missing_heads.is_empty() && self.chains.iter().all(|chain| chain.problem.is_none())
     }
 }
 
@@ -37,6 +37,8 @@ pub struct ChainReport {
     pub first: u64,
     /// See `records`.
     pub last: Head,
+    /// Records that had to be there and are.
+    pub noted: Vec<Head>,
     /// The last checkpoint that was found right.
     pub checked: Option<Checked>,
     /// Whether the log was ended: nothing follows that could have been cut off unnoticed.
