@@ -112,18 +112,31 @@ impl RedisParams {
                 auth.arg(user);
             }
             auth.arg(password.expose());
-            ask::<Value>(connection, &auth, until).map_err(|error| match error.kind() {
-                ErrorKind::Server(_) | ErrorKind::Extension => {
-                    (ErrorKind::AuthenticationFailed, "the user and the password are not accepted").into()
-                }
-                _ => error,
-            })?;
+            ask::<Value>(connection, &auth, until).map_err(|error| not_let_in(error, password.expose()))?;
         }
         if self.database != 0 {
             ask::<Value>(connection, redis::cmd("SELECT").arg(self.database), until)?;
         }
         Ok(())
     }
+}
+
+/// Why a server did not let somebody in. One that knows no AUTH, or something in its place, repeats what it was
+/// sent: such an answer is not told.
+fn not_let_in(error: RedisError, password: &str) -> RedisError {
+    if !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
+        return error;
+    }
+    let said = error.to_string();
+    let lower = said.to_ascii_lowercase();
+    let is_refused = matches!(error.code(), Some("WRONGPASS" | "NOAUTH")) || lower.contains("invalid");
+    if is_refused || (!password.is_empty() && said.contains(password)) {
+        return (ErrorKind::AuthenticationFailed, "the user and the password are not accepted").into();
+    }
+    if lower.contains("unknown command") || lower.contains("args") {
+        return (ErrorKind::InvalidClientConfig, "the server does not know AUTH").into();
+    }
+    error
 }
 
 /// In which order nodes are asked: those that did not lead to where it was wanted, the last.
@@ -162,7 +175,8 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEHIND, ErrorKind, Node, Turns};
+    use super::{BEHIND, ErrorKind, Node, Turns, not_let_in};
+    use redis::RedisError;
     use std::time::Duration;
 
     fn nodes(many: u16) -> Vec<Node> {
@@ -187,6 +201,31 @@ mod tests {
         assert_eq!(ask(&mut turns, 5, 2), [2]);
         assert_eq!(ask(&mut turns, 200, 0).len(), 200);
         assert_eq!(turns.0.len(), BEHIND);
+    }
+
+    /// As the driver reads it.
+    fn answered(line: &str) -> RedisError {
+        let read = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        not_let_in(read.extract_error().unwrap_err(), "hunter2-secret")
+    }
+
+    #[test]
+    fn only_what_is_about_the_password_is_told_as_that() {
+        for refused in [
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "ERR invalid password",
+            "NOAUTH Authentication required.",
+            "ERR what is hunter2-secret?",
+        ] {
+            assert_eq!(answered(refused).kind(), ErrorKind::AuthenticationFailed, "{refused}");
+        }
+        for other in ["ERR max number of clients reached", "LOADING Redis is loading the dataset in memory"] {
+            let told = answered(other);
+            assert_ne!(told.kind(), ErrorKind::AuthenticationFailed);
+            assert!(told.to_string().contains(other.split_once(' ').unwrap().1), "{told}");
+        }
+        let unknown = answered("ERR unknown command 'AUTH', with args beginning with: 'hunter2-sec");
+        assert!(!unknown.to_string().contains("hunter2"), "{unknown}");
     }
 
     #[test]
