@@ -65,7 +65,7 @@ pub struct AuditSettings {
     pub sync: bool,
     /// Records of each worker that may wait.
     pub queue: usize,
-    /// Refusals of one address in a second that are told one by one.
+    /// Refusals of one address in a second that each worker tells one by one.
     pub refusals: u32,
     /// How long a record may be unsafe.
     pub fsync: Duration,

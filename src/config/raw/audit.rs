@@ -25,7 +25,7 @@ pub(in crate::config) struct Audit {
     /// Records of each worker that wait to be written before the log counts as full; some 400 bytes each.
     #[schemars(range(min = 16, max = 1_000_000))]
     pub(in crate::config) queue: u32,
-    /// Refusals of one address in a second that are told one by one; those beyond are told as a number.
+    /// Refusals of one address in a second that each worker tells one by one; those beyond are told as a number, by each worker for itself.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub(in crate::config) refusals: u32,
     /// How long a record may be unsafe: a machine that loses its power loses so much.
