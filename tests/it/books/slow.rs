@@ -273,6 +273,21 @@ fn a_stop_does_not_wait_for_a_registry_whose_disk_stands_still() {
 }
 
 #[test]
+fn a_stop_does_not_wait_for_a_configuration_whose_disk_stands_still() {
+    let world = world("", "");
+    let (key, _) = world.issue(&["crm:read"]);
+    let mut running = Stalling::serve_where(&world, "reload");
+    assert_eq!(load(&running.gateway, &key, "crm.read_x", "{}", 2), [2 * CLIENTS, 0]);
+    running.stall();
+    // It is looked at each second.
+    std::thread::sleep(Duration::from_millis(1_500));
+    let begun = Instant::now();
+    assert!(running.gateway.stop(), "{}", running.gateway.said());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(of_kind(&records(&world), "call").len(), 2 * CLIENTS);
+}
+
+#[test]
 fn a_disk_that_stands_still_under_all_that_is_written_holds_a_stop_up_but_once() {
     let world = world("", "");
     stops_in_time(&world, "audit,registry", &[REGISTRY, "the audit log's disk does not answer,"]);
