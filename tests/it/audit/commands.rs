@@ -101,6 +101,29 @@ fn the_head_of_each_replica_of_a_folder_is_looked_for() {
 }
 
 #[test]
+fn a_log_that_nobody_signs_is_told_to_be_that_as_a_whole() {
+    let place = Place::new();
+    let names = Arc::new(Names::default());
+    let unsigned = AuditParams { signer: None, ..place.params(&names) };
+    let running = place.start_with(unsigned, &names).unwrap_or_else(|fault| panic!("{fault}"));
+    running.note(3);
+    assert_eq!(running.stop(), 0);
+    let file = list(&place.path()).unwrap().remove(0).path;
+    let told = || tollgate(&["audit", "verify", &path(&place.path())]).out;
+    let whole = told();
+    assert!(whole.contains("nothing is signed") && !whole.contains("behind that"), "{whole}");
+    // Without its last checkpoint.
+    let text = text_of(&file);
+    let end = text.trim_end().rfind('\n').unwrap() + 1;
+    std::fs::write(&file, &text[..end]).unwrap();
+    let open = told();
+    assert!(open.contains("nothing is signed") && !open.contains("behind that"), "{open}");
+    std::fs::write(&file, format!("{}{{", &text[..end])).unwrap();
+    let begun = told();
+    assert!(begun.contains("  1 byte at the end is no whole record"), "{begun}");
+}
+
+#[test]
 fn a_whole_key_given_for_its_id_is_not_printed_back() {
     let id = "mcp_live_0123456789abcdef";
     let (secret, short) = ("S".repeat(49), "S".repeat(40));
