@@ -25,6 +25,9 @@ use floods::Floods;
 
 pub use standing::{Standing, Unwritten};
 
+/// Room that is kept for the last that a worker tells: how many requests it could not note.
+const LAST: usize = 1;
+
 /// How the books are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct BooksParams {
@@ -82,9 +85,9 @@ pub fn open(workers: usize, params: BooksParams) -> (Vec<Books>, Reader) {
         .map(|worker| {
             // What is under way when the queue becomes full still has to find room, where none may be lost.
             let kept_free = if params.refuse { params.under_way } else { 0 };
-            let (queue, taken) = RingBuffer::new(params.waiting + kept_free);
+            let (queue, taken) = RingBuffer::new(params.waiting + kept_free + LAST);
             // Made only where none has come back: never more than are under way or wait.
-            let (returns, used) = RingBuffer::new(params.waiting + params.under_way);
+            let (returns, used) = RingBuffer::new(params.waiting + params.under_way + LAST);
             let kept = Kept {
                 queue: RefCell::new(queue),
                 used: RefCell::new(used),
@@ -180,7 +183,7 @@ impl Books {
     /// Tells of refusals that were only counted and of what found no room, and how much waits; once a second.
     pub fn tell_counted(&self) {
         let now = Tick::now();
-        self.tell(|floods, summary| floods.end(now, summary));
+        self.tell(LAST, |floods, summary| floods.end(now, summary));
         if let Some(kept) = &self.kept {
             kept.tell_waiting(usize::from(self.worker), now);
         }
@@ -188,16 +191,16 @@ impl Books {
 
     /// The same when the worker ends, though the second has not.
     pub fn close(&self) {
-        self.tell(Floods::close);
+        self.tell(0, Floods::close);
     }
 
-    fn tell(&self, counted: impl FnOnce(&mut Floods, &mut dyn FnMut(Event))) {
+    fn tell(&self, kept_free: usize, counted: impl FnOnce(&mut Floods, &mut dyn FnMut(Event))) {
         let Some(kept) = &self.kept else { return };
         if let Ok(mut floods) = kept.floods.try_borrow_mut() {
             counted(&mut floods, &mut |event| kept.put(Box::new(event)));
         }
         let lost = kept.lost.take();
-        if lost > 0 && !kept.push(Box::new(Event::lost(self.worker, lost))) {
+        if lost > 0 && !kept.push(Box::new(Event::lost(self.worker, lost)), kept_free) {
             kept.lost.set(kept.lost.get() + lost);
         }
     }
@@ -209,8 +212,7 @@ impl Kept {
     #[inline]
     fn has_room(&self) -> bool {
         let Ok(queue) = self.queue.try_borrow() else { return false };
-        let needed = self.params.under_way;
-        queue.cached_slots() > needed || queue.slots() > needed
+        has_more(&queue, self.params.under_way + LAST)
     }
 
     /// The reader tells this as well, with each time that it takes, and may hang.
@@ -271,7 +273,7 @@ impl Kept {
     #[inline]
     fn put(&self, event: Box<Event>) {
         let waits = event.written.is_some();
-        if !self.push(event) {
+        if !self.push(event, LAST) {
             self.lose();
         } else if waits && let Ok(reader) = self.reader.try_borrow() {
             // A system call, which only those pay who want their records to stand first.
@@ -279,9 +281,14 @@ impl Kept {
         }
     }
 
+    /// Puts an event into the queue, where so much room is left beside it.
     #[inline]
-    fn push(&self, event: Box<Event>) -> bool {
+    fn push(&self, event: Box<Event>, kept_free: usize) -> bool {
         let Ok(mut queue) = self.queue.try_borrow_mut() else { return false };
+        if !has_more(&queue, kept_free) {
+            self.spare(event);
+            return false;
+        }
         match queue.push(event) {
             Ok(()) => true,
             Err(PushError::Full(event)) => {
@@ -296,6 +303,12 @@ impl Kept {
         self.lost.set(self.lost.get() + 1);
         self.standing.lost.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Whether there is more room than that. What was seen at the last look is believed as long as it is enough.
+#[inline]
+fn has_more(queue: &Producer<Box<Event>>, than: usize) -> bool {
+    queue.cached_slots() > than || queue.slots() > than
 }
 
 impl Reader {
@@ -385,6 +398,13 @@ mod tests {
         assert_eq!(told, [(Part::Lost, 6)]);
         books.tell_counted();
         assert_eq!(reader.take(100, |_| ()), 0, "once");
+        // The last word finds room though the queue is full and nobody reads.
+        (0..10).for_each(|_| answer(books));
+        (0..3).for_each(|_| books.tell_counted());
+        books.close();
+        let mut told = Vec::new();
+        reader.take(100, |event| told.push((event.part, event.count)));
+        assert_eq!((told.len(), told.last()), (5, Some(&(Part::Lost, 6))));
     }
 
     #[test]
