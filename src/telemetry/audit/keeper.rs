@@ -53,7 +53,6 @@ struct Jobs {
     waiting: VecDeque<Job>,
     /// What is at work.
     at: Option<Job>,
-    stopped: bool,
 }
 
 impl Jobs {
@@ -103,7 +102,7 @@ impl Shared {
         let mut jobs = self.jobs();
         jobs.at = None;
         loop {
-            if jobs.stopped {
+            if self.stop.load(Ordering::Relaxed) {
                 return None;
             }
             if let Some(job) = jobs.waiting.pop_front() {
@@ -132,8 +131,11 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        self.shared.jobs().stopped = true;
+        {
+            // Under the lock: a thread that has just looked would sleep through it.
+            let _jobs = self.shared.jobs();
+            self.shared.stop.store(true, Ordering::Relaxed);
+        }
         self.shared.new.notify_one();
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();

@@ -9,7 +9,6 @@ use crate::base::unseen::is_unseen;
 use crate::telemetry::told::{shown, unquoted};
 use crate::wire::secrets::masked;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Bytes of a SHA-256.
 const HASH_BYTES: usize = 32;
 /// In the place of what clients chose.
@@ -43,8 +42,7 @@ fn put(out: &mut Vec<u8>, character: char) {
 fn escape(out: &mut Vec<u8>, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         out.extend_from_slice(b"\\u");
-        let digits =
-            [12, 8, 4, 0].map(|shift| HEX.get(usize::from(*unit >> shift) & 15).copied().unwrap_or(b'0'));
+        let digits = [12, 8, 4, 0].map(|shift| digit((*unit >> shift & 15) as u8));
         out.extend_from_slice(&digits);
     }
 }
@@ -91,10 +89,13 @@ pub(super) fn put_json(out: &mut Vec<u8>, json: &str) {
     }
 }
 
+/// The hexadecimal digit of 0 to 15: by calculation, which is done for many at once.
+fn digit(nibble: u8) -> u8 {
+    nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
+}
+
 /// Writes bytes as hexadecimal digits.
 pub(super) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    // By calculation, which is done for many at once.
-    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
     // A hash at a time: to push digit by digit is to ask for room as often.
     for bytes in bytes.chunks(HASH_BYTES) {
         let mut digits = [b'0'; 2 * HASH_BYTES];
